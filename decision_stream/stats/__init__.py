@@ -1,0 +1,1 @@
+"""Statistics the decisions stand on: numbers in, numbers out."""
