@@ -1,0 +1,86 @@
+"""Orders to the actuator: one for each step of each decision type, and the acknowledgement it owes."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from .configuration import Configuration, ParameterValue
+from .decision import Decision
+from .scalars import Count, EventTime, Identifier, Name, ScopeName, Unit
+
+
+class UpdateConfiguration(Struct, frozen=True, kw_only=True, tag_field="kind", tag="update_configuration"):
+    """Serve `weight` of the traffic with the new configuration, the rest with the old one.
+
+    A ramp is a row of these with rising weights; at weight 1 the new configuration is the only one.
+    """
+
+    configuration: Configuration
+    weight: Unit
+
+
+class UpdateParameters(Struct, frozen=True, kw_only=True, tag_field="kind", tag="update_parameters"):
+    """Set these parameters for all traffic at once; None unsets one."""
+
+    parameters: dict[Name, ParameterValue | None]
+
+
+class SetVariantTraffic(Struct, frozen=True, kw_only=True, tag_field="kind", tag="set_variant_traffic"):
+    """Give a prompt variant this share of the traffic; a share of one promotes it."""
+
+    variant: Name
+    share: Unit
+
+
+class BeginExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="begin_experiment"):
+    """Split traffic over the variants at these shares and report each arm's sums."""
+
+    experiment_id: Identifier
+    shares: dict[Name, Unit]
+
+
+class EndExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="end_experiment"):
+    """Stop the experiment and serve the winner; None serves the control."""
+
+    experiment_id: Identifier
+    winner: Name | None
+
+
+class RestoreConfiguration(Struct, frozen=True, kw_only=True, tag_field="kind", tag="restore_configuration"):
+    """Serve all traffic with this configuration at once: the answer to harm."""
+
+    configuration: Configuration
+
+
+class BreakRoute(Struct, frozen=True, kw_only=True, tag_field="kind", tag="break_route"):
+    """Send the route to its fallback for this long, then restore it without being asked."""
+
+    duration_ms: Annotated[int, Meta(gt=0)]
+
+
+Order = (
+    UpdateConfiguration
+    | UpdateParameters
+    | SetVariantTraffic
+    | BeginExperiment
+    | EndExperiment
+    | RestoreConfiguration
+    | BreakRoute
+)
+
+
+class Directive(Struct, frozen=True, kw_only=True):
+    """What the decisions topic carries: one order of one decision, with the whole decision for its reasons.
+
+    Delivery is at least once: act on each `id` once, and refuse a `sequence` below the last one seen for the scope.
+    `step` counts the orders of one decision from 0.
+    """
+
+    schema_version: Literal[1] = 1
+    id: Identifier
+    scope: ScopeName
+    at_ms: EventTime
+    sequence: Count
+    step: Count
+    order: Order
+    decision: Decision

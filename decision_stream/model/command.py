@@ -1,0 +1,88 @@
+"""Orders to the engine: from operators, and from the clock. Both are events on a topic like any other."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from .scalars import EventTime, Identifier, Name, ScopeName, Text
+
+
+class Autonomy(StrEnum):
+    """How much the engine may do alone on a scope (spec, beyond the seed: 8)."""
+
+    OBSERVE = "observe"
+    RECOMMEND = "recommend"
+    APPROVE = "approve"
+    AUTOPILOT = "autopilot"
+
+
+class Approve(Struct, frozen=True, kw_only=True, tag_field="kind", tag="approve"):
+    """Let a waiting decision go."""
+
+    decision_id: Identifier
+
+
+class Reject(Struct, frozen=True, kw_only=True, tag_field="kind", tag="reject"):
+    """Refuse a waiting decision."""
+
+    decision_id: Identifier
+
+
+class Revert(Struct, frozen=True, kw_only=True, tag_field="kind", tag="revert"):
+    """Undo a decision, running or completed."""
+
+    decision_id: Identifier
+
+
+class Cancel(Struct, frozen=True, kw_only=True, tag_field="kind", tag="cancel"):
+    """Withdraw a decision that was not yet executed."""
+
+    decision_id: Identifier
+
+
+class Pause(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pause"):
+    """Hold a ramp at its present weight."""
+
+    decision_id: Identifier
+
+
+class Resume(Struct, frozen=True, kw_only=True, tag_field="kind", tag="resume"):
+    """Let a held ramp go on."""
+
+    decision_id: Identifier
+
+
+class Pin(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pin"):
+    """Fix the scope's configuration: the engine proposes nothing but safety decisions until it is unpinned."""
+
+
+class Unpin(Struct, frozen=True, kw_only=True, tag_field="kind", tag="unpin"):
+    """End a pin."""
+
+
+class SetAutonomy(Struct, frozen=True, kw_only=True, tag_field="kind", tag="set_autonomy"):
+    """Set how much the engine may do alone."""
+
+    level: Autonomy
+
+
+class Tick(Struct, frozen=True, kw_only=True, tag_field="kind", tag="tick"):
+    """Time passed: `at_ms` of the command is the new time. Finds expired deadlines."""
+
+
+Instruction = (
+    Approve | Reject | Revert | Cancel | Pause | Resume | Pin | Unpin | SetAutonomy | Tick
+)
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """An instruction with its author. `actor` is set by the engine's own edge, never trusted from a header."""
+
+    schema_version: Literal[1] = 1
+    id: Identifier
+    scope: ScopeName
+    at_ms: EventTime
+    instruction: Instruction
+    actor: Annotated[Name, Meta(description="who ordered it, such as `user:ada` or `engine:ticker`")]
+    reason: Text = ""

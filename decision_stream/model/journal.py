@@ -1,0 +1,105 @@
+"""The journal: one record per applied event, chained by hash; the audit trail that replay and verify read."""
+
+from enum import StrEnum
+from typing import Literal
+
+from msgspec import Struct
+
+from .lifecycle import DecisionState
+from .scalars import Count, EventTime, Identifier, Name, ScopeName, Text
+
+
+class Stage(StrEnum):
+    """Which stage applied the event."""
+
+    EVALUATE = "evaluate"
+    VALIDATE = "validate"
+    LEARN = "learn"
+    GOVERN = "govern"
+
+
+class Verdict(StrEnum):
+    """What an event led to; every event has exactly one."""
+
+    PROPOSED = "proposed"
+    NO_DECISION = "no_decision"
+    APPROVED = "approved"
+    AWAITING_APPROVAL = "awaiting_approval"
+    REJECTED = "rejected"
+    LEARNED = "learned"
+    ORPHAN = "orphan"
+    APPLIED = "applied"
+    REFUSED = "refused"
+    STALE = "stale"
+
+
+class Transition(Struct, frozen=True, kw_only=True):
+    """A decision moved from one state to another, and why."""
+
+    decision_id: Identifier
+    from_state: DecisionState
+    to_state: DecisionState
+    reason: Text
+    at_ms: EventTime
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """A code with its numbers: why a strategy stayed silent, a proposal lost, a check failed."""
+
+    source: Name
+    code: Name
+    detail: Text = ""
+    value: float | None = None
+    limit: float | None = None
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """Something a human should know and the engine does not act on."""
+
+    code: Name
+    detail: Text
+    severity: Name = "warning"
+
+
+class Learning(Struct, frozen=True, kw_only=True):
+    """What an outcome taught: the quantity before and after."""
+
+    what: Name
+    before: float | None
+    after: float | None
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """Where the applied event lies in Kafka."""
+
+    topic: Name
+    partition: int
+    offset: Count
+
+
+class JournalRecord(Struct, frozen=True, kw_only=True):
+    """One applied event.
+
+    `sequence` counts the applied events of the scope from 1 without gaps. `previous_hash` is the hash of the record
+    before it, hexadecimal; the record's own hash is the SHA-256 of the bytes on the topic.
+    `outputs` are the ids of the proposals and directives the event produced, in order.
+    """
+
+    schema_version: Literal[1] = 1
+    id: Identifier
+    scope: ScopeName
+    sequence: Count
+    at_ms: EventTime
+    stage: Stage
+    source: Source
+    event_id: Identifier
+    verdict: Verdict
+    reasons: tuple[Reason, ...] = ()
+    transitions: tuple[Transition, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    learnings: tuple[Learning, ...] = ()
+    outputs: tuple[Identifier, ...] = ()
+    actor: Name | None = None
+    policy_hash: Name
+    engine_version: Name
+    previous_hash: Name

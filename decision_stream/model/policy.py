@@ -1,0 +1,240 @@
+"""The rules the engine decides by: every knob with its unit, default and reason.
+
+Defaults are the seed's (appendix A) where the seed speaks and is sound; where it is not, the comment says why.
+`hash` names a policy in every decision made under it.
+"""
+
+from enum import StrEnum
+from hashlib import sha256
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from .command import Autonomy
+from .decision import RiskLevel
+from .metrics import ModelEstimate
+from .scalars import Count, Millis, Name, Share, Unit, Usd
+
+SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
+DurationMs = Annotated[int, Meta(ge=0, le=366 * DAY_MS)]
+
+
+class Response(StrEnum):
+    """What the safety strategy does about a finding (seed §4.5)."""
+
+    ALERT = "alert"
+    ROLLBACK = "rollback"
+    CIRCUIT_BREAK = "circuit_break"
+    SWITCH_TO_SAFE = "switch_to_safe"
+    REDUCE_TRAFFIC = "reduce_traffic"
+
+
+class EnginePolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits of the engine as a whole."""
+
+    # Changes in execution at once on one scope; the seed's 10 is not a rate of decisions.
+    max_concurrent_decisions: Annotated[int, Meta(ge=1, le=100)] = 10
+    # How long an order may stay unacknowledged before it counts as failed.
+    decision_timeout_ms: DurationMs = 30 * SECOND_MS
+    enable_auto_rollback: bool = True
+    # A waiting decision is void after this: the world it was judged in is gone.
+    approval_timeout_ms: DurationMs = HOUR_MS
+    # A held ramp may not be forgotten: it is undone after this.
+    pause_timeout_ms: DurationMs = 4 * HOUR_MS
+    # Salt of all chance; change it to get other draws from the same events.
+    salt: Name = "decision-stream"
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Hard limits on a route (seed §4.5). Success rate is one minus error rate and not checked twice."""
+
+    min_success_rate: Unit = 0.95
+    max_error_rate: Unit = 0.05
+    max_latency_p95_ms: Millis = 5_000.0
+    min_quality_score: Unit = 0.7
+    max_cost_per_request_usd: Usd = 0.5
+    # A limit must be broken for this many windows in a row, each with enough requests: one bad sample is no incident.
+    for_windows: Annotated[int, Meta(ge=1, le=100)] = 3
+    min_requests: Count = 30
+    # A firing limit is cleared only when the value is back inside by this share of the limit.
+    hysteresis: Unit = 0.05
+
+
+class DegradationPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sequential alarm against a frozen baseline, per metric."""
+
+    # Promised mean number of windows between false alarms per metric: ten weeks of one-minute windows.
+    average_run_length: Annotated[float, Meta(ge=10.0, le=1e12)] = 100_000.0
+    # Windows that make a baseline before the alarm is armed.
+    baseline_windows: Annotated[int, Meta(ge=10, le=10_000)] = 30
+    # Changes smaller than this share of the baseline are no degradation, however certain.
+    min_effect: Unit = 0.03
+    # A change of ours this recent is blamed first.
+    attribution_ms: DurationMs = 6 * HOUR_MS
+
+
+class DriftPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Drift detection by ADWIN on window means of quality."""
+
+    algorithm: Name = "adwin"
+    delta: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.002
+    window_size: Annotated[int, Meta(ge=10, le=100_000)] = 1_000
+
+
+class Responses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answer to each kind of finding; the duration is that of a circuit break (missing in the seed)."""
+
+    on_degradation: Response = Response.ROLLBACK
+    on_drift: Response = Response.ALERT
+    on_anomaly: Response = Response.CIRCUIT_BREAK
+    on_threshold_violation: Response = Response.ROLLBACK
+    circuit_break_ms: DurationMs = 5 * MINUTE_MS
+    # Each break of the same route within an hour of the last is twice as long, up to this.
+    max_circuit_break_ms: DurationMs = HOUR_MS
+
+
+class ThresholdPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The safety strategy."""
+
+    enabled: bool = True
+    priority: int = 200
+    performance: Limits = Limits()
+    degradation: DegradationPolicy = DegradationPolicy()
+    drift: DriftPolicy = DriftPolicy()
+    responses: Responses = Responses()
+
+
+class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Weights of the objectives; they sum to one."""
+
+    quality: Unit = 0.5
+    cost: Unit = 0.3
+    latency: Unit = 0.2
+
+    def __post_init__(self) -> None:
+        total = self.quality + self.cost + self.latency
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"weights sum to {total!r}, expected 1")
+
+
+class ReferenceRange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Best and worst value of an objective: fixed, so that a new candidate cannot reverse a ranking."""
+
+    ideal: float
+    nadir: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if self.ideal == self.nadir or (self.log and min(self.ideal, self.nadir) <= 0.0):
+            raise ValueError(f"range {self.ideal!r}..{self.nadir!r} is empty or not positive on a log scale")
+
+
+class ParetoPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Choice of the model by quality, cost and latency."""
+
+    enabled: bool = True
+    priority: int = 90
+    weights: Weights = Weights()
+    # Below this many candidates, the one in use included, there is no frontier to speak of (the seed never used its 5).
+    min_candidates: Annotated[int, Meta(ge=2, le=50)] = 2
+    max_cost_threshold_usd: Usd = 1.0
+    min_quality_threshold: Unit = 0.7
+    max_latency_threshold_ms: Millis = 30_000.0
+    quality_range: ReferenceRange = ReferenceRange(ideal=1.0, nadir=0.5)
+    cost_range: ReferenceRange = ReferenceRange(ideal=0.0001, nadir=1.0, log=True)
+    latency_range: ReferenceRange = ReferenceRange(ideal=100.0, nadir=30_000.0, log=True)
+    # Gain in utility that pays for a switch: cold caches, warm-up, attention.
+    min_gain: Unit = 0.03
+    # Two-sided error probability of the always-valid interval on the gain.
+    alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
+    min_samples: Count = 100
+    # How much worse in quality a cheaper model may be, as a share of the present quality.
+    max_quality_loss: Unit = 0.02
+    # A candidate that failed is not tried again for this long; the time doubles with each failure.
+    tombstone_ms: DurationMs = 6 * HOUR_MS
+
+
+class StrategySwitch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A strategy that only has an order and a switch."""
+
+    enabled: bool = True
+    priority: int = 0
+
+
+class SafetyPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Constraints on every change (seed §7.4); shares are relative to the present value."""
+
+    max_quality_degradation: Unit = 0.05
+    max_cost_increase: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.10
+    max_latency_increase: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.15
+    min_confidence: Unit = 0.8
+    min_improvement: Unit = 0.05
+    # The highest risk that goes without a human; one level above waits for approval, critical is refused.
+    max_risk_level: RiskLevel = RiskLevel.MEDIUM
+    require_approval_for_high_risk: bool = True
+    max_concurrent_experiments: Count = 3
+    min_time_between_changes_ms: DurationMs = 5 * MINUTE_MS
+    max_rollback_depth: Annotated[int, Meta(ge=1, le=100)] = 10
+    autonomy: Autonomy = Autonomy.AUTOPILOT
+
+
+class RampPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a change reaches all traffic (seed §8.2: 5 %, then 15 % more every five minutes)."""
+
+    initial_weight: Share = 0.05
+    increment: Share = 0.15
+    step_ms: DurationMs = 5 * MINUTE_MS
+    # After full weight the change is watched this long before it counts as completed.
+    bake_ms: DurationMs = 10 * MINUTE_MS
+    # An undecided guard holds the step; a ramp older than this is undone.
+    max_duration_ms: DurationMs = 6 * HOUR_MS
+    # Probability that a harmless change is rolled back by one of the guards, over the whole ramp.
+    alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
+    # Requests per arm that the guard is planned for.
+    horizon_requests: Annotated[int, Meta(ge=100)] = 4_000
+    min_requests_per_step: Count = 50
+
+
+class BreakerPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When optimisation of a scope pauses itself (seed §7.3, with a rate over a window)."""
+
+    window_ms: DurationMs = DAY_MS
+    min_decisions: Annotated[int, Meta(ge=1)] = 4
+    max_failure_share: Unit = 0.5
+    open_ms: DurationMs = 30 * MINUTE_MS
+    max_open_ms: DurationMs = 12 * HOUR_MS
+
+
+class ValidationPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which checks run; with risk assessment off, everything that is not safety waits for approval."""
+
+    enable_constraint_checking: bool = True
+    enable_statistical_validation: bool = True
+    enable_impact_prediction: bool = True
+    enable_risk_assessment: bool = True
+
+
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything a decision depends on beside the events."""
+
+    engine: EnginePolicy = EnginePolicy()
+    threshold_based: ThresholdPolicy = ThresholdPolicy()
+    ab_testing: StrategySwitch = StrategySwitch(priority=100)
+    pareto: ParetoPolicy = ParetoPolicy()
+    reinforcement: StrategySwitch = StrategySwitch(priority=80)
+    adaptive_parameters: StrategySwitch = StrategySwitch(priority=70)
+    safety: SafetyPolicy = SafetyPolicy()
+    ramp: RampPolicy = RampPolicy()
+    breaker: BreakerPolicy = BreakerPolicy()
+    validation: ValidationPolicy = ValidationPolicy()
+    # Prior knowledge of models, until insights bring measurements.
+    catalog: tuple[ModelEstimate, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of the canonical JSON of the policy."""
+        return sha256(_CANONICAL.encode(self)).hexdigest()[:16]
+
+
+_CANONICAL = msgspec.json.Encoder(order="sorted")

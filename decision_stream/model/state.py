@@ -1,0 +1,190 @@
+"""What the engine remembers of one scope, in two parts: hot, changed by every event, and cold, changed by decisions.
+
+The split keeps the changelog small: a quiet insight writes the hot part only. `HotState` is encoded without field names,
+so its fields keep their order and new ones go to the end.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from ..stats.moments import Moments
+from .command import Autonomy
+from .configuration import Configuration, Facet
+from .decision import Decision
+from .lifecycle import DecisionState
+from .metrics import ArmSample, ModelEstimate
+
+
+class Watch(Struct, frozen=True, kw_only=True, array_like=True):
+    """A hard limit: for how many windows in a row it has been broken, and whether it fired already."""
+
+    windows: int = 0
+    firing: bool = False
+
+
+class Alarm(Struct, frozen=True, kw_only=True, array_like=True):
+    """A sequential alarm: its frozen baseline over windows and the running statistics, one per shift tested."""
+
+    baseline: Moments = Moments()
+    statistics: tuple[float, ...] = ()
+    windows: int = 0
+    firing: bool = False
+
+
+class Live(Struct, frozen=True, kw_only=True, array_like=True):
+    """Recent measurements of the configuration in use, with exponential forgetting; sums over requests.
+
+    `weight` is the effective number of windows behind the means, at most 1 / (1 - forgetting).
+    """
+
+    weight: float = 0.0
+    requests: float = 0.0
+    quality: float = 0.0
+    quality_stddev: float = 0.0
+    quality_samples: float = 0.0
+    cost_usd: float = 0.0
+    cost_stddev_usd: float = 0.0
+    latency_p50_ms: float = 0.0
+    latency_p95_ms: float = 0.0
+    error_rate: float = 0.0
+
+
+class HotState(Struct, frozen=True, kw_only=True, array_like=True):
+    """The part every event may change. `at_ms` is engine time: the latest event time seen."""
+
+    at_ms: int = 0
+    insight_at_ms: int = 0
+    windows: int = 0
+    live: Live = Live()
+    watches: dict[str, Watch] = {}
+    alarms: dict[str, Alarm] = {}
+    episodes: dict[str, int] = {}
+    drift: bytes = b""
+
+
+class ConfigurationVersion(Struct, frozen=True, kw_only=True):
+    """A configuration that was in full use, since when, by which decision, and whether it held its guards."""
+
+    configuration: Configuration
+    since_ms: int
+    decision_id: str | None = None
+    healthy: bool = False
+
+
+class Ramp(Struct, frozen=True, kw_only=True):
+    """Progress of a change towards full traffic, with the sums of both arms over the whole ramp."""
+
+    step: int = 0
+    weight: float = 0.0
+    started_at_ms: int = 0
+    step_at_ms: int = 0
+    acknowledged: bool = False
+    treatment: ArmSample = ArmSample()
+    control: ArmSample = ArmSample()
+    step_requests: int = 0
+
+
+class LiveDecision(Struct, frozen=True, kw_only=True):
+    """A decision that is not yet over. `deadline_ms` is when a tick must act on it; never absent."""
+
+    decision: Decision
+    state: DecisionState
+    since_ms: int
+    deadline_ms: int
+    step: int = 0
+    ramp: Ramp | None = None
+    reverted_by: str | None = None
+    approved_by: str | None = None
+
+
+class PendingProposal(Struct, frozen=True, kw_only=True):
+    """A proposal on its way to validation: its facets are taken until it arrives or times out."""
+
+    id: str
+    kind: str
+    facets: tuple[Facet, ...]
+    deadline_ms: int
+
+
+class ClosedDecision(Struct, frozen=True, kw_only=True):
+    """What is kept of a decision that is over."""
+
+    id: str
+    kind: str
+    strategy: str
+    state: DecisionState
+    decided_at_ms: int
+    closed_at_ms: int
+    from_configuration_id: str
+    to_configuration_id: str
+
+
+class Tombstone(Struct, frozen=True, kw_only=True):
+    """A change that failed: not proposed again until `until_ms`; `failures` lengthens the next one."""
+
+    until_ms: int
+    failures: int = 1
+
+
+class BreakerState(StrEnum):
+    """Closed lets optimisation pass, open does not, half open admits one probe (seed §7.3)."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Breaker(Struct, frozen=True, kw_only=True):
+    """The pause of optimisation on a scope; `opens` lengthens the next one."""
+
+    state: BreakerState = BreakerState.CLOSED
+    until_ms: int = 0
+    opens: int = 0
+    probe_id: str | None = None
+
+
+class Counters(Struct, frozen=True, kw_only=True):
+    """Totals of the scope since it was first seen, by terminal state and strategy (seed §9, DecisionStatistics)."""
+
+    by_state: dict[str, int] = {}
+    by_strategy: dict[str, int] = {}
+
+
+class ColdState(Struct, frozen=True, kw_only=True):
+    """The part that changes with decisions, outcomes and commands."""
+
+    configuration: Configuration | None = None
+    history: tuple[ConfigurationVersion, ...] = ()
+    changed_at_ms: int | None = None
+    estimates: dict[str, ModelEstimate] = {}
+    pending: tuple[PendingProposal, ...] = ()
+    live: tuple[LiveDecision, ...] = ()
+    closed: tuple[ClosedDecision, ...] = ()
+    tombstones: dict[str, Tombstone] = {}
+    breaker: Breaker = Breaker()
+    route_broken_until_ms: int = 0
+    route_breaks: int = 0
+    autonomy: Autonomy | None = None
+    pinned_by: str | None = None
+    decision_sequence: int = 0
+    counters: Counters = Counters()
+    credited: tuple[str, ...] = ()
+
+
+class ScopeState(Struct, frozen=True, kw_only=True):
+    """All that is known of one scope. A part that did not change is the same object, so that it is not written."""
+
+    scope: str
+    hot: HotState = HotState()
+    cold: ColdState = ColdState()
+
+    def next_deadline_ms(self) -> int | None:
+        """The earliest moment at which a tick would change something; None when nothing waits."""
+        deadlines = [live.deadline_ms for live in self.cold.live]
+        deadlines += [pending.deadline_ms for pending in self.cold.pending]
+        if self.cold.breaker.state is BreakerState.OPEN:
+            deadlines.append(self.cold.breaker.until_ms)
+        if self.cold.route_broken_until_ms:
+            deadlines.append(self.cold.route_broken_until_ms)
+        return min(deadlines, default=None)
