@@ -71,9 +71,7 @@ class Tick(Struct, frozen=True, kw_only=True, tag_field="kind", tag="tick"):
     """Time passed: `at_ms` of the command is the new time. Finds expired deadlines."""
 
 
-Instruction = (
-    Approve | Reject | Revert | Cancel | Pause | Resume | Pin | Unpin | SetAutonomy | Tick
-)
+Instruction = Approve | Reject | Revert | Cancel | Pause | Resume | Pin | Unpin | SetAutonomy | Tick
 
 
 class Command(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """What is optimised: the configuration of a scope, its facets, and changes between two configurations."""
 
 from enum import StrEnum
+from functools import cached_property
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
@@ -23,7 +24,7 @@ class Facet(StrEnum):
     TRAFFIC = "traffic"
 
 
-class Configuration(Struct, frozen=True, kw_only=True):
+class Configuration(Struct, frozen=True, kw_only=True, dict=True):
     """Everything a route needs to answer a request: which model, prompt and parameters.
 
     >>> Configuration(model="m-large").id == Configuration(model="m-large", parameters={}).id
@@ -34,7 +35,7 @@ class Configuration(Struct, frozen=True, kw_only=True):
     prompt: Name | None = None
     parameters: dict[Name, ParameterValue] = {}
 
-    @property
+    @cached_property
     def id(self) -> str:
         """UUIDv5 of the content, so that equal configurations have equal ids everywhere."""
         return str(uuid5(CONFIGURATION_NAMESPACE, _CANONICAL.encode(self).decode()))
@@ -111,8 +112,7 @@ class ConfigurationChanges(Struct, frozen=True, kw_only=True):
             model=ModelChange(old=self.model.new, new=self.model.old) if self.model else None,
             prompt=PromptChange(old=self.prompt.new, new=self.prompt.old) if self.prompt else None,
             parameters=tuple(
-                ParameterChange(name=change.name, old=change.new, new=change.old)
-                for change in self.parameters
+                ParameterChange(name=change.name, old=change.new, new=change.old) for change in self.parameters
             ),
         )
 
@@ -131,9 +131,7 @@ def changes_between(old: Configuration, new: Configuration) -> ConfigurationChan
     )
 
 
-def _replaced(
-    parameters: dict[str, ParameterValue], changes: tuple[ParameterChange, ...]
-) -> dict[str, ParameterValue]:
+def _replaced(parameters: dict[str, ParameterValue], changes: tuple[ParameterChange, ...]) -> dict[str, ParameterValue]:
     result = dict(parameters)
     for change in changes:
         if change.new is None:

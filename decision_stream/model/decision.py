@@ -80,13 +80,7 @@ class CircuitBreak(Struct, frozen=True, kw_only=True, tag_field="kind", tag="cir
 
 
 DecisionType = (
-    ModelSwitch
-    | ParameterAdjustment
-    | PromptVariant
-    | StartExperiment
-    | ConcludeExperiment
-    | Rollback
-    | CircuitBreak
+    ModelSwitch | ParameterAdjustment | PromptVariant | StartExperiment | ConcludeExperiment | Rollback | CircuitBreak
 )
 
 DECISION_KINDS: dict[type, str] = {

@@ -5,6 +5,7 @@ Defaults are the seed's (appendix A) where the seed speaks and is sound; where i
 """
 
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha256
 from typing import Annotated
 
@@ -68,8 +69,11 @@ class DegradationPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     average_run_length: Annotated[float, Meta(ge=10.0, le=1e12)] = 100_000.0
     # Windows that make a baseline before the alarm is armed.
     baseline_windows: Annotated[int, Meta(ge=10, le=10_000)] = 30
-    # Changes smaller than this share of the baseline are no degradation, however certain.
-    min_effect: Unit = 0.03
+    # Changes smaller than these are no degradation, however certain: a share of the baseline quality, points of the
+    # error rate, a share of the baseline p95 latency (which breathes with the daily load).
+    min_quality_drop: Unit = 0.03
+    min_error_rise: Unit = 0.02
+    min_latency_rise: Annotated[float, Meta(ge=0.0, le=100.0)] = 0.5
     # A change of ours this recent is blamed first.
     attribution_ms: DurationMs = 6 * HOUR_MS
 
@@ -215,7 +219,7 @@ class ValidationPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     enable_risk_assessment: bool = True
 
 
-class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Everything a decision depends on beside the events."""
 
     engine: EnginePolicy = EnginePolicy()
@@ -231,7 +235,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # Prior knowledge of models, until insights bring measurements.
     catalog: tuple[ModelEstimate, ...] = ()
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of the canonical JSON of the policy."""
         return sha256(_CANONICAL.encode(self)).hexdigest()[:16]

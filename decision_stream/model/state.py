@@ -1,7 +1,7 @@
 """What the engine remembers of one scope, in two parts: hot, changed by every event, and cold, changed by decisions.
 
-The split keeps the changelog small: a quiet insight writes the hot part only. `HotState` is encoded without field names,
-so its fields keep their order and new ones go to the end.
+The split keeps the changelog small: a quiet insight writes the hot part only. `HotState` is encoded without field
+names, so its fields keep their order and new ones go to the end.
 """
 
 from enum import StrEnum
@@ -17,19 +17,21 @@ from .metrics import ArmSample, ModelEstimate
 
 
 class Watch(Struct, frozen=True, kw_only=True, array_like=True):
-    """A hard limit: for how many windows in a row it has been broken, and whether it fired already."""
+    """A hard limit: for how many windows in a row it has been broken, and whether it is firing."""
 
     windows: int = 0
     firing: bool = False
 
 
 class Alarm(Struct, frozen=True, kw_only=True, array_like=True):
-    """A sequential alarm: its frozen baseline over windows and the running statistics, one per shift tested."""
+    """A sequential alarm.
+
+    Its frozen baseline over windows, the running statistics, and for how many windows it fires.
+    """
 
     baseline: Moments = Moments()
     statistics: tuple[float, ...] = ()
-    windows: int = 0
-    firing: bool = False
+    firing_windows: int = 0
 
 
 class Live(Struct, frozen=True, kw_only=True, array_like=True):
@@ -164,7 +166,6 @@ class ColdState(Struct, frozen=True, kw_only=True):
     tombstones: dict[str, Tombstone] = {}
     breaker: Breaker = Breaker()
     route_broken_until_ms: int = 0
-    route_breaks: int = 0
     autonomy: Autonomy | None = None
     pinned_by: str | None = None
     decision_sequence: int = 0

@@ -1,0 +1,1 @@
+"""The verbs of the engine: one pure step per event, and the rules it is made of."""

@@ -1,0 +1,68 @@
+"""The pause of optimisation on a scope after too many failed changes (seed §7.3, with the holes of its listing closed).
+
+Failures are counted as a share of the decisions closed within a window, so that one success does not wipe out four
+failures. Half open admits one probe. Results that arrive while open are counted by the window and change nothing else.
+"""
+
+from msgspec.structs import replace
+
+from ..model.state import Breaker, BreakerState, LiveDecision
+from .lifecycle import HARMFUL
+from .turn import Turn
+
+
+def refusal(turn: Turn) -> str | None:
+    """Why the breaker would refuse an optimisation decision now; None when it would not."""
+    breaker = turn.cold.breaker
+    if breaker.state is BreakerState.OPEN:
+        return f"optimisation of the scope is paused until {breaker.until_ms}"
+    if breaker.state is BreakerState.HALF_OPEN and breaker.probe_id is not None:
+        return f"the one probe of the half-open breaker is {breaker.probe_id}"
+    return None
+
+
+def admit(turn: Turn, decision_id: str) -> None:
+    """Note a decision that was let through; in the half-open state it is the probe."""
+    if turn.cold.breaker.state is BreakerState.HALF_OPEN:
+        turn.update(breaker=replace(turn.cold.breaker, probe_id=decision_id))
+
+
+def wake(turn: Turn) -> None:
+    """Half-open a breaker whose time is over."""
+    breaker = turn.cold.breaker
+    if breaker.state is BreakerState.OPEN and turn.at_ms >= breaker.until_ms:
+        turn.update(breaker=replace(breaker, state=BreakerState.HALF_OPEN, probe_id=None))
+
+
+def record(turn: Turn, closed: LiveDecision) -> None:
+    """Take in the end of an optimisation decision."""
+    breaker = turn.cold.breaker
+    failed = closed.state in HARMFUL
+    if breaker.state is BreakerState.HALF_OPEN and breaker.probe_id == closed.decision.id:
+        if failed:
+            _open(turn, "the probe failed")
+        else:
+            turn.update(breaker=Breaker())
+    elif breaker.state is BreakerState.CLOSED and failed and _too_many_failures(turn):
+        _open(turn, "too many changes of this scope failed")
+
+
+def _too_many_failures(turn: Turn) -> bool:
+    rules = turn.policy.breaker
+    since_ms = turn.at_ms - rules.window_ms
+    # Safety decisions are cures, not attempts.
+    states = [
+        closed.state
+        for closed in turn.cold.closed
+        if closed.closed_at_ms >= since_ms and closed.kind not in ("rollback", "circuit_break")
+    ]
+    failures = sum(state in HARMFUL for state in states)
+    return len(states) >= rules.min_decisions and failures > rules.max_failure_share * len(states)
+
+
+def _open(turn: Turn, reason: str) -> None:
+    opens = turn.cold.breaker.opens
+    rules = turn.policy.breaker
+    duration_ms = min(rules.open_ms * 2**opens, rules.max_open_ms)
+    turn.update(breaker=Breaker(state=BreakerState.OPEN, until_ms=turn.at_ms + duration_ms, opens=min(opens + 1, 20)))
+    turn.alert("breaker_opened", f"{reason}; optimisation pauses until {turn.at_ms + duration_ms}")

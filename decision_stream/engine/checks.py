@@ -1,0 +1,148 @@
+"""The validation checks: each asks one question of a proposal and answers with its numbers (seed §7.1, §7.4)."""
+
+from ..model.command import Autonomy
+from ..model.decision import Check, Interval, Proposal, RiskLevel
+from ..model.policy import Policy
+from ..model.state import ColdState
+from .tombstones import tombstone_key
+from .turn import Turn
+
+
+def standing_checks(turn: Turn, proposal: Proposal) -> list[Check]:
+    """Is the scope in a state in which this proposal may go on?"""
+    cold, policy = turn.cold, turn.policy
+    assert turn.configuration is not None
+    checks = [
+        Check(
+            name="still_current",
+            passed=proposal.based_on_configuration_id == turn.configuration.id,
+            detail="" if proposal.based_on_configuration_id == turn.configuration.id else "configuration has changed",
+        )
+    ]
+    if proposal.is_safety:
+        return checks
+    held = sorted(
+        facet for live in cold.live for facet in live.decision.changes.facets if facet in proposal.changes.facets
+    )
+    return [
+        *checks,
+        Check(
+            name="not_pinned",
+            passed=cold.pinned_by is None,
+            detail=f"pinned by {cold.pinned_by}" if cold.pinned_by else "",
+        ),
+        Check(
+            name="may_act",
+            passed=autonomy_of(cold, policy) is not Autonomy.OBSERVE,
+            detail=autonomy_of(cold, policy).value,
+        ),
+        Check(name="facets_free", passed=not held, detail=", ".join(held)),
+        Check(
+            name="capacity",
+            passed=len(cold.live) < policy.engine.max_concurrent_decisions,
+            found=float(len(cold.live)),
+            allowed=float(policy.engine.max_concurrent_decisions),
+        ),
+        _cooldown(turn),
+        _tombstone(turn, proposal),
+    ]
+
+
+def evidence_checks(proposal: Proposal, policy: Policy) -> list[Check]:
+    """Is the claim behind the proposal proven by the rule of its type? Safety rests on evidence, not on improvement."""
+    if proposal.is_safety:
+        return [Check(name="evidence", passed=bool(proposal.evidence), detail="a safety decision needs its alarm")]
+    if not policy.validation.enable_statistical_validation:
+        return []
+    safety = policy.safety
+    confidence = proposal.confidence
+    gain = improvement(proposal, policy)
+    return [
+        Check(name="evidence", passed=bool(proposal.evidence)),
+        Check(
+            name="confidence",
+            passed=confidence is not None and confidence >= safety.min_confidence,
+            detail="" if confidence is not None else "the proposal makes no claim that could be believed",
+            found=confidence,
+            allowed=safety.min_confidence,
+        ),
+        Check(
+            name="improvement",
+            passed=gain is not None and gain >= safety.min_improvement,
+            found=gain,
+            allowed=safety.min_improvement,
+        ),
+    ]
+
+
+def constraint_checks(proposal: Proposal, policy: Policy) -> list[Check]:
+    """Do the bounds, not the means, of the predicted changes stay within the constraints?"""
+    if proposal.is_safety or not policy.validation.enable_constraint_checking:
+        return []
+    safety, impact = policy.safety, proposal.impact
+    rules = (
+        ("quality_constraint", impact.quality, -1.0, safety.max_quality_degradation),
+        ("cost_constraint", impact.cost, 1.0, safety.max_cost_increase),
+        ("latency_constraint", impact.latency, 1.0, safety.max_latency_increase),
+    )
+    checks = []
+    for name, estimate, sign, allowed in rules:
+        if estimate is None:
+            checks.append(Check(name=name, passed=False, detail="nothing is predicted", allowed=allowed))
+            continue
+        bounds = estimate.interval or Interval(low=estimate.delta, high=estimate.delta)
+        harm = max(sign * bounds.low, sign * bounds.high)
+        checks.append(Check(name=name, passed=harm <= allowed, found=harm, allowed=allowed))
+    return checks
+
+
+def risk_check(level: RiskLevel, score: float, policy: Policy) -> Check:
+    """Is the risk one that a human may accept at all? Above the automatic limit by one level waits for approval."""
+    ceiling = _highest_risk(policy)
+    return Check(name="risk", passed=level.rank <= ceiling.rank, detail=f"{level}, at most {ceiling}", found=score)
+
+
+def improvement(proposal: Proposal, policy: Policy) -> float | None:
+    """Predicted relative gain, weighted as the objectives are; None when a part is not predicted."""
+    impact, weights = proposal.impact, policy.pareto.weights
+    if impact.quality is None or impact.cost is None or impact.latency is None:
+        return None
+    return (
+        weights.quality * impact.quality.delta
+        - weights.cost * impact.cost.delta
+        - weights.latency * impact.latency.delta
+    )
+
+
+def autonomy_of(cold: ColdState, policy: Policy) -> Autonomy:
+    """The scope's own level, or the policy's."""
+    return cold.autonomy or policy.safety.autonomy
+
+
+def _highest_risk(policy: Policy) -> RiskLevel:
+    automatic = policy.safety.max_risk_level
+    if not policy.safety.require_approval_for_high_risk or automatic.rank >= RiskLevel.HIGH.rank:
+        return min(automatic, RiskLevel.HIGH, key=lambda level: level.rank)
+    return RiskLevel.HIGH
+
+
+def _cooldown(turn: Turn) -> Check:
+    changed_at_ms = turn.cold.changed_at_ms
+    wait_ms = turn.policy.safety.min_time_between_changes_ms
+    since_ms = turn.at_ms - changed_at_ms if changed_at_ms is not None else None
+    return Check(
+        name="cooldown",
+        passed=since_ms is None or since_ms >= wait_ms,
+        found=None if since_ms is None else float(since_ms),
+        allowed=float(wait_ms),
+    )
+
+
+def _tombstone(turn: Turn, proposal: Proposal) -> Check:
+    stone = turn.cold.tombstones.get(tombstone_key(proposal.changes))
+    buried = stone is not None and turn.at_ms < stone.until_ms
+    return Check(
+        name="not_buried",
+        passed=not buried,
+        detail=f"failed before; until {stone.until_ms}" if buried and stone else "",
+    )

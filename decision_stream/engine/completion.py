@@ -1,0 +1,39 @@
+"""The end of a decision: what it leaves behind in configuration, history, tombstones and breaker."""
+
+from ..model.decision import CircuitBreak, ModelSwitch, ParameterAdjustment, PromptVariant
+from ..model.lifecycle import DecisionState
+from ..model.state import ConfigurationVersion, LiveDecision
+from . import breaker
+from .lifecycle import HARMFUL
+from .rollback import forget_measurements
+from .tombstones import bury
+from .turn import Turn
+
+CHANGES_CONFIGURATION = (ModelSwitch, ParameterAdjustment, PromptVariant)
+
+
+def complete(turn: Turn, live: LiveDecision) -> None:
+    """A change held its guards to the end: its configuration is now the one in use."""
+    decision = live.decision
+    if isinstance(decision.decision, CHANGES_CONFIGURATION) and decision.changes.facets:
+        target = turn.target_of(decision)
+        version = ConfigurationVersion(configuration=target, since_ms=turn.at_ms, decision_id=decision.id, healthy=True)
+        kept = turn.policy.safety.max_rollback_depth + 1
+        turn.update(
+            configuration=target,
+            history=(*turn.cold.history, version)[-kept:],
+            changed_at_ms=turn.at_ms,
+        )
+        forget_measurements(turn)
+    reason = "the break is over" if isinstance(decision.decision, CircuitBreak) else "held its guards to the end"
+    close(turn, live, DecisionState.COMPLETED, reason)
+
+
+def close(turn: Turn, live: LiveDecision, to: DecisionState, reason: str) -> None:
+    """End a decision and tell breaker and tombstones about it, unless it was a cure."""
+    closed = turn.move(live, to, reason)
+    if live.decision.kind in ("rollback", "circuit_break"):
+        return
+    if to in HARMFUL:
+        bury(turn, live.decision.changes)
+    breaker.record(turn, closed)

@@ -1,0 +1,144 @@
+"""Insight to proposals: take in the measurements, ask every strategy, resolve conflicts."""
+
+from msgspec.structs import replace
+
+from ..model.decision import Proposal
+from ..model.effect import Effects
+from ..model.insight import Insight
+from ..model.journal import Reason, Stage, Verdict
+from ..model.metrics import ModelEstimate
+from ..model.state import ConfigurationVersion, PendingProposal
+from ..strategies.protocol import Opinion, Strategy, View
+from ..strategies.registry import STRATEGIES
+from .conflicts import Candidate, facets_of, resolve
+from .deadlines import pass_time
+from .identity import derived_id
+from .measurements import measures, taken_in
+from .turn import Turn
+
+MAX_ESTIMATES = 50
+
+
+def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = STRATEGIES) -> Effects:
+    """Step of the evaluate stage; `strategies` is for tests of isolation."""
+    pass_time(turn)
+    _adopt(turn, insight)
+    configuration = turn.configuration
+    if configuration is None:
+        turn.refuse("engine", "no_configuration", "no insight has told this scope's configuration yet")
+        return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
+    if insight.at_ms < turn.hot.insight_at_ms:
+        turn.refuse("engine", "late_insight", "a later window was already evaluated")
+        return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
+    _take_in(turn, insight, strategies)
+    if turn.cold.route_broken_until_ms:
+        turn.refuse("engine", "route_broken", limit=float(turn.cold.route_broken_until_ms))
+        return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
+    if not measures(insight, configuration):
+        turn.refuse("engine", "other_configuration", "the window measured another configuration than the one in use")
+        return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
+
+    candidates = _ask(turn, insight, strategies)
+    winners, losers = resolve(candidates, turn.cold)
+    turn.explain(tuple(losers))
+    for number, winner in enumerate(winners):
+        _propose(turn, insight, winner, number)
+    return turn.effects(Stage.EVALUATE, Verdict.PROPOSED if winners else Verdict.NO_DECISION)
+
+
+def _adopt(turn: Turn, insight: Insight) -> None:
+    """Take the configuration of a scope never seen before from its first insight that tells one."""
+    if turn.configuration is None and insight.configuration is not None:
+        version = ConfigurationVersion(configuration=insight.configuration, since_ms=turn.at_ms, healthy=True)
+        turn.update(configuration=insight.configuration, history=(version,))
+        turn.learned("configuration_adopted", None, None)
+
+
+def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> None:
+    assert turn.configuration is not None
+    hot = replace(turn.hot, windows=turn.hot.windows + 1, insight_at_ms=insight.at_ms)
+    if measures(insight, turn.configuration) and not turn.cold.route_broken_until_ms:
+        hot = replace(hot, live=taken_in(hot.live, insight))
+        for strategy in strategies:
+            if strategy.is_enabled(turn.policy):
+                hot = strategy.observe(hot, insight, turn.policy)
+    turn.hot = hot
+    news = [estimate for estimate in insight.candidates if _is_news(estimate, turn.cold.estimates.get(estimate.model))]
+    if news:
+        turn.update(estimates=_kept({**turn.cold.estimates, **{estimate.model: estimate for estimate in news}}))
+
+
+def _is_news(estimate: ModelEstimate, known: ModelEstimate | None) -> bool:
+    """Whether an estimate is worth a write of the cold state: a tenth more samples, a restart, or another price."""
+    if known is None or estimate.samples < known.samples:
+        return True
+    if estimate.samples == known.samples:
+        return estimate != known
+    return 10 * estimate.samples >= 11 * known.samples or not (
+        0.95 * known.cost_usd <= estimate.cost_usd <= 1.05 * known.cost_usd
+    )
+
+
+def _kept(estimates: dict[str, ModelEstimate]) -> dict[str, ModelEstimate]:
+    """The best-known estimates, in the order of their names."""
+    best = sorted(estimates.values(), key=lambda estimate: (-estimate.samples, estimate.model))[:MAX_ESTIMATES]
+    return {estimate.model: estimate for estimate in sorted(best, key=lambda estimate: estimate.model)}
+
+
+def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> list[Candidate]:
+    assert turn.configuration is not None
+    view = View(
+        state=turn.state, insight=insight, configuration=turn.configuration, policy=turn.policy, at_ms=turn.at_ms
+    )
+    candidates: list[Candidate] = []
+    for strategy in strategies:
+        if not strategy.is_enabled(turn.policy):
+            turn.refuse(strategy.name, "disabled")
+            continue
+        opinion = _opinion(strategy, view)
+        turn.explain(opinion.reasons)
+        turn.alerts(opinion.alerts)
+        candidates += [
+            Candidate(idea=idea, strategy=strategy.name, priority=strategy.priority(turn.policy), rank=rank)
+            for rank, idea in enumerate(opinion.ideas)
+        ]
+    return candidates
+
+
+def _opinion(strategy: Strategy, view: View) -> Opinion:
+    # The one broad except of the engine: a broken optimiser must not silence the safety strategy.
+    try:
+        return strategy.propose(view)
+    except Exception as fault:
+        return Opinion(reasons=(Reason(source=strategy.name, code="strategy_fault", detail=repr(fault)[:500]),))
+
+
+def _propose(turn: Turn, insight: Insight, winner: Candidate, number: int) -> None:
+    assert turn.configuration is not None
+    idea = winner.idea
+    identifier = derived_id(turn.scope, insight.id, winner.strategy, number)
+    turn.emit(
+        Proposal(
+            id=identifier,
+            scope=turn.scope,
+            at_ms=turn.at_ms,
+            strategy=winner.strategy,
+            priority=winner.priority,
+            decision=idea.decision,
+            changes=idea.changes,
+            impact=idea.impact,
+            confidence=idea.confidence,
+            evidence=idea.evidence,
+            alternatives=idea.alternatives,
+            insight_id=insight.id,
+            based_on_configuration_id=turn.configuration.id,
+            would_flip=idea.would_flip,
+        )
+    )
+    pending = PendingProposal(
+        id=identifier,
+        kind=idea.kind,
+        facets=tuple(sorted(facets_of(idea))),
+        deadline_ms=turn.at_ms + turn.policy.engine.decision_timeout_ms,
+    )
+    turn.update(pending=(*turn.cold.pending, pending))

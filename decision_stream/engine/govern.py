@@ -1,0 +1,160 @@
+"""Commands to the engine: approvals, reversals, pauses and pins of people, and the ticks of the clock."""
+
+from msgspec.structs import replace
+
+from ..model.command import (
+    Approve,
+    Cancel,
+    Command,
+    Pause,
+    Pin,
+    Reject,
+    Resume,
+    Revert,
+    SetAutonomy,
+    Tick,
+    Unpin,
+)
+from ..model.decision import Rollback
+from ..model.effect import Effects
+from ..model.journal import Stage, Verdict
+from ..model.lifecycle import DecisionState
+from ..model.state import LiveDecision
+from . import breaker
+from .completion import close
+from .deadlines import pass_time, undo
+from .execution import execute_approved
+from .rollback import roll_back, yield_to_safety
+from .turn import Turn
+
+
+def govern(turn: Turn, command: Command) -> Effects:
+    """Step of the govern stage."""
+    turn.actor = command.actor
+    pass_time(turn)
+    before = turn.cold
+    refusal = _carry_out(turn, command)
+    if refusal is not None:
+        turn.refuse("governor", *refusal)
+        return turn.effects(Stage.GOVERN, Verdict.REFUSED)
+    if turn.cold is not before and not isinstance(command.instruction, Tick):
+        turn.learned(type(command.instruction).__name__.lower(), None, None)
+    return turn.effects(Stage.GOVERN, Verdict.APPLIED)
+
+
+def _carry_out(turn: Turn, command: Command) -> tuple[str, str] | None:
+    """Do it, or say with a code and a sentence why not."""
+    match command.instruction:
+        case Tick():
+            return None
+        case Approve(decision_id=decision_id):
+            return _approve(turn, decision_id, command)
+        case Reject(decision_id=decision_id):
+            return _end_waiting(turn, decision_id, DecisionState.REJECTED, command)
+        case Cancel(decision_id=decision_id):
+            return _end_waiting(turn, decision_id, DecisionState.CANCELLED, command)
+        case Revert(decision_id=decision_id):
+            return _revert(turn, decision_id, command)
+        case Pause(decision_id=decision_id):
+            return _pause(turn, decision_id, command)
+        case Resume(decision_id=decision_id):
+            return _resume(turn, decision_id, command)
+        case Pin():
+            turn.update(pinned_by=command.actor)
+        case Unpin():
+            turn.update(pinned_by=None)
+        case SetAutonomy(level=level):
+            turn.update(autonomy=level)
+    return None
+
+
+def _waiting(turn: Turn, decision_id: str) -> LiveDecision | tuple[str, str]:
+    live = turn.live(decision_id)
+    if live is None:
+        return ("unknown_decision", f"no decision {decision_id} is under way on this scope")
+    if live.state is not DecisionState.AWAITING_APPROVAL:
+        return ("wrong_state", f"decision is {live.state}, expected {DecisionState.AWAITING_APPROVAL}")
+    return live
+
+
+def _approve(turn: Turn, decision_id: str, command: Command) -> tuple[str, str] | None:
+    live = _waiting(turn, decision_id)
+    if isinstance(live, tuple):
+        return live
+    decision = live.decision
+    assert turn.configuration is not None
+    if decision.from_configuration_id != turn.configuration.id:
+        close(turn, live, DecisionState.SUPERSEDED, "the configuration has changed since it was judged")
+        return ("outdated", "the configuration has changed since the decision was judged; it is superseded")
+    if decision.kind not in ("rollback", "circuit_break"):
+        paused = breaker.refusal(turn)
+        if paused is not None:
+            return ("breaker", paused)
+        breaker.admit(turn, decision.id)
+    live = turn.put(replace(live, approved_by=command.actor))
+    reason = f"approved by {command.actor}" + (f": {command.reason}" if command.reason else "")
+    if decision.kind in ("rollback", "circuit_break"):
+        yield_to_safety(turn, decision, reason)
+    execute_approved(turn, live, turn.target_of(decision), reason)
+    return None
+
+
+def _end_waiting(turn: Turn, decision_id: str, state: DecisionState, command: Command) -> tuple[str, str] | None:
+    live = _waiting(turn, decision_id)
+    if isinstance(live, tuple):
+        return live
+    close(turn, live, state, f"{state} by {command.actor}" + (f": {command.reason}" if command.reason else ""))
+    return None
+
+
+def _revert(turn: Turn, decision_id: str, command: Command) -> tuple[str, str] | None:
+    reason = f"reverted by {command.actor}" + (f": {command.reason}" if command.reason else "")
+    live = turn.live(decision_id)
+    if live is not None:
+        if live.state not in (DecisionState.EXECUTING, DecisionState.MONITORING, DecisionState.PAUSED):
+            return ("wrong_state", f"decision is {live.state} and serves no traffic")
+        if isinstance(live.decision.decision, Rollback):
+            return ("wrong_state", "a rollback cannot be reverted; decide anew")
+        undo(turn, live, reason, "operator")
+        return None
+    return _revert_completed(turn, decision_id, reason)
+
+
+def _revert_completed(turn: Turn, decision_id: str, reason: str) -> tuple[str, str] | None:
+    """Restore the version before a completed decision; only the newest change can be undone without undoing others."""
+    history = turn.cold.history
+    place = next((place for place, version in enumerate(history) if version.decision_id == decision_id), None)
+    if place is None or place == 0:
+        return ("unknown_decision", f"no configuration of decision {decision_id} is remembered on this scope")
+    if place != len(history) - 1:
+        return ("not_newest", f"later changes rest on decision {decision_id}; revert those first")
+    if any(live.decision.changes.facets for live in turn.cold.live):
+        return ("busy", "another decision is under way on this scope; revert or reject it first")
+    roll_back(
+        turn,
+        target=history[place - 1].configuration,
+        reverts=decision_id,
+        reason=reason,
+        strategy="operator",
+        cause_id=turn.event_id,
+    )
+    return None
+
+
+def _pause(turn: Turn, decision_id: str, command: Command) -> tuple[str, str] | None:
+    live = turn.live(decision_id)
+    if live is None or live.ramp is None or live.state is not DecisionState.MONITORING:
+        return ("wrong_state", "only a running ramp can be paused")
+    turn.move(
+        live, DecisionState.PAUSED, f"paused by {command.actor}", turn.at_ms + turn.policy.engine.pause_timeout_ms
+    )
+    return None
+
+
+def _resume(turn: Turn, decision_id: str, command: Command) -> tuple[str, str] | None:
+    live = turn.live(decision_id)
+    if live is None or live.ramp is None or live.state is not DecisionState.PAUSED:
+        return ("wrong_state", "only a paused ramp can be resumed")
+    deadline_ms = turn.at_ms + turn.policy.ramp.max_duration_ms
+    turn.move(live, DecisionState.MONITORING, f"resumed by {command.actor}", deadline_ms)
+    return None

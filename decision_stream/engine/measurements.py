@@ -1,0 +1,47 @@
+"""Taking in an insight: recent measurements of the configuration in use, with exponential forgetting."""
+
+from math import sqrt
+
+from ..model.configuration import Configuration
+from ..model.insight import Insight
+from ..model.state import Live
+
+FORGETTING = 0.98
+"""Weight of the past per window: 50 windows' worth of memory, so that a price change shows within the hour."""
+
+
+def taken_in(live: Live, insight: Insight) -> Live:
+    """The measurements with this window added; the first window counts in full.
+
+    Variances are averaged, not standard deviations; a window without quality samples leaves quality as it is.
+    """
+    weight = live.weight * FORGETTING + 1.0
+    rate = 1.0 / weight
+    performance, cost, quality = insight.performance, insight.cost, insight.quality
+    samples = live.quality_samples * FORGETTING + quality.samples
+    quality_rate = quality.samples / samples if samples > 0.0 else 0.0
+    return Live(
+        weight=weight,
+        requests=live.requests * FORGETTING + performance.requests,
+        quality=_mixed(live.quality, quality.score, quality_rate),
+        quality_stddev=_mixed_deviation(live.quality_stddev, quality.stddev, quality_rate),
+        quality_samples=samples,
+        cost_usd=_mixed(live.cost_usd, cost.per_request_usd, rate),
+        cost_stddev_usd=_mixed_deviation(live.cost_stddev_usd, cost.stddev_usd, rate),
+        latency_p50_ms=_mixed(live.latency_p50_ms, performance.latency_p50_ms, rate),
+        latency_p95_ms=_mixed(live.latency_p95_ms, performance.latency_p95_ms, rate),
+        error_rate=_mixed(live.error_rate, performance.error_rate, rate),
+    )
+
+
+def measures(insight: Insight, configuration: Configuration) -> bool:
+    """Whether the insight speaks of this configuration; an insight that names none is taken at its word."""
+    return insight.configuration is None or insight.configuration.id == configuration.id
+
+
+def _mixed(old: float, new: float, rate: float) -> float:
+    return old + (new - old) * rate
+
+
+def _mixed_deviation(old: float, new: float, rate: float) -> float:
+    return sqrt(_mixed(old * old, new * new, rate))

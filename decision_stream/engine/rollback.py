@@ -1,0 +1,122 @@
+"""Going back: to the configuration before a change, or to the last one known to be good."""
+
+from msgspec.structs import replace
+
+from ..model.configuration import Configuration, changes_between
+from ..model.decision import Check, Decision, Evidence, Rollback
+from ..model.journal import Transition
+from ..model.lifecycle import DecisionState
+from ..model.state import Alarm, ClosedDecision, Live, LiveDecision, Watch
+from . import breaker
+from .execution import execute
+from .identity import derived_id
+from .risk import SAFETY_RISK
+from .tombstones import bury
+from .turn import Turn
+
+
+def roll_back(
+    turn: Turn,
+    *,
+    target: Configuration,
+    reverts: str | None,
+    reason: str,
+    strategy: str,
+    cause_id: str,
+    evidence: tuple[Evidence, ...] = (),
+    checks: tuple[Check, ...] = (),
+    proposal_id: str | None = None,
+) -> LiveDecision:
+    """Decide and order a rollback; what it reverts starts rolling back, what waits is superseded."""
+    assert turn.configuration is not None
+    identifier = proposal_id or derived_id(turn.scope, turn.event_id, strategy, "rollback")
+    decision = turn.decide(
+        id=derived_id(identifier, "decision"),
+        strategy=strategy,
+        decision=Rollback(target_configuration_id=target.id, reverts=reverts, reason=reason),
+        target=target,
+        changes=changes_between(turn.configuration, target),
+        risk=SAFETY_RISK,
+        insight_id=cause_id,
+        proposal_id=identifier,
+        evidence=evidence,
+        checks=checks,
+    )
+    yield_to_safety(turn, decision, reason)
+    return execute(turn, decision, target)
+
+
+def yield_to_safety(turn: Turn, safety: Decision, reason: str) -> None:
+    """Take every other decision of the scope out of the way of a safety decision.
+
+    What waits or was not yet acknowledged is superseded; what serves traffic rolls back, since the safety decision's
+    order takes its traffic away.
+    """
+    deadline_ms = turn.at_ms + turn.policy.engine.decision_timeout_ms
+    for live in turn.cold.live:
+        if live.decision.id == safety.id or live.decision.kind in ("rollback", "circuit_break"):
+            continue
+        if live.state in (DecisionState.AWAITING_APPROVAL, DecisionState.APPROVED):
+            turn.move(live, DecisionState.SUPERSEDED, f"{safety.kind} {safety.id}: {reason}")
+        elif live.state is not DecisionState.ROLLING_BACK:
+            moved = turn.move(live, DecisionState.ROLLING_BACK, reason, deadline_ms)
+            turn.put(replace(moved, reverted_by=safety.id))
+    if isinstance(safety.decision, Rollback) and safety.decision.reverts is not None:
+        _reopen(turn, safety.decision.reverts, DecisionState.ROLLING_BACK, reason)
+
+
+def restored(turn: Turn, rollback: Decision, target: Configuration) -> None:
+    """The actuator serves the target again: learn from the failure and close what was reverted."""
+    assert isinstance(rollback.decision, Rollback)
+    assert turn.configuration is not None
+    bury(turn, changes_between(target, turn.configuration))
+    for live in turn.cold.live:
+        if live.reverted_by == rollback.id and live.state is DecisionState.ROLLING_BACK:
+            bury(turn, live.decision.changes)
+            breaker.record(turn, turn.move(live, DecisionState.ROLLED_BACK, rollback.decision.reason))
+    if rollback.decision.reverts is not None:
+        _reopen(turn, rollback.decision.reverts, DecisionState.ROLLED_BACK, rollback.decision.reason)
+    history = turn.cold.history
+    places = [place for place, version in enumerate(history) if version.configuration.id == target.id]
+    if places:
+        history = history[: places[-1] + 1]
+    turn.update(configuration=target, history=history, changed_at_ms=turn.at_ms)
+    forget_measurements(turn)
+
+
+def rollback_failed(turn: Turn, rollback: LiveDecision, reason: str) -> None:
+    """The actuator did not restore the target: nothing automatic is left, so call a human."""
+    turn.alert("rollback_failed", f"{rollback.decision.id}: {reason}", severity="critical")
+    for live in turn.cold.live:
+        if live.reverted_by == rollback.decision.id:
+            breaker.record(turn, turn.move(live, DecisionState.ROLLBACK_FAILED, reason))
+    if isinstance(rollback.decision.decision, Rollback) and rollback.decision.decision.reverts is not None:
+        _reopen(turn, rollback.decision.decision.reverts, DecisionState.ROLLBACK_FAILED, reason)
+
+
+def forget_measurements(turn: Turn, *, keep_baselines: bool = False) -> None:
+    """Start measuring anew: what was seen under another configuration says nothing about this one.
+
+    After a break of the route the configuration is the same as before, so the baselines stay and only the alarms
+    start over.
+    """
+    hot = turn.hot
+    alarms = {name: Alarm(baseline=alarm.baseline) if keep_baselines else Alarm() for name, alarm in hot.alarms.items()}
+    live = hot.live if keep_baselines else Live()
+    turn.hot = replace(hot, live=live, watches={name: Watch() for name in hot.watches}, alarms=alarms, drift=b"")
+
+
+def _reopen(turn: Turn, decision_id: str, to: DecisionState, reason: str) -> None:
+    """Move a decision that was completed before; its deadline is that of the rollback that undoes it."""
+    closed = next((closed for closed in turn.cold.closed if closed.id == decision_id), None)
+    reversible = (DecisionState.COMPLETED, DecisionState.ROLLING_BACK)
+    if closed is None or closed.state not in reversible or closed.state is to:
+        return
+    turn.note(Transition(decision_id=closed.id, from_state=closed.state, to_state=to, reason=reason, at_ms=turn.at_ms))
+    turn.update(
+        closed=tuple(_with_state(entry, to) if entry.id == decision_id else entry for entry in turn.cold.closed)
+    )
+
+
+def _with_state(closed: ClosedDecision, state: DecisionState) -> ClosedDecision:
+    return replace(closed, state=state)

@@ -1,0 +1,45 @@
+"""One event, one step: the only way a scope's state changes.
+
+`step` has no side effects, reads no clock and draws no hidden chance. The stream's agents, the replay tool, the
+simulator and the tests all call it.
+"""
+
+from ..model.command import Command
+from ..model.decision import Proposal
+from ..model.effect import Effects
+from ..model.event import Event
+from ..model.insight import Insight
+from ..model.outcome import Outcome
+from ..model.policy import Policy
+from ..model.state import ScopeState
+from .evaluate import evaluate
+from .govern import govern
+from .learn import learn
+from .turn import Turn
+from .validate import validate
+
+
+def step(state: ScopeState, event: Event, policy: Policy) -> tuple[ScopeState, Effects]:
+    """The state after an event, and what the event asks the outside to do.
+
+    Raises ValueError when the event is of another scope. A part of the state that did not change is the same object.
+
+    >>> from decision_stream.model.command import Command, Tick
+    >>> tick = Command(id="t1", scope="a/b/c", at_ms=1_000, instruction=Tick(), actor="engine:ticker")
+    >>> state, effects = step(ScopeState(scope="a/b/c"), tick, Policy())
+    >>> state.hot.at_ms, effects.verdict.value, effects.outputs
+    (1000, 'applied', ())
+    """
+    if event.scope != state.scope:
+        raise ValueError(f"event is of scope {event.scope!r}, expected {state.scope!r}")
+    turn = Turn(state, event.id, event.at_ms, policy)
+    match event:
+        case Insight():
+            effects = evaluate(turn, event)
+        case Proposal():
+            effects = validate(turn, event)
+        case Outcome():
+            effects = learn(turn, event)
+        case Command():
+            effects = govern(turn, event)
+    return turn.state, effects

@@ -1,0 +1,222 @@
+"""The working copy of one step: state that is being changed and the account of it. It never outlives the step."""
+
+from msgspec.structs import replace
+
+from .. import ENGINE_VERSION
+from ..model.actuation import Directive, Order
+from ..model.configuration import Configuration, ConfigurationChanges
+from ..model.decision import Alternative, Check, Decision, DecisionType, Evidence, PredictedImpact, Proposal, Risk
+from ..model.effect import Effects
+from ..model.journal import Alert, Learning, Reason, Stage, Transition, Verdict
+from ..model.lifecycle import DecisionState
+from ..model.policy import Policy
+from ..model.state import ClosedDecision, ColdState, HotState, LiveDecision, ScopeState
+from .identity import derived_id
+from .lifecycle import OVER, check_move
+
+CLOSED_KEPT = 20
+NO_CHANGES = ConfigurationChanges()
+NO_PREDICTION = PredictedImpact()
+
+
+class Turn:
+    """Collects the changes of one step.
+
+    `at_ms` is engine time: it never runs backwards, so a late event is judged as if it came now.
+    """
+
+    def __init__(self, state: ScopeState, event_id: str, event_at_ms: int, policy: Policy) -> None:
+        self.scope = state.scope
+        self.event_id = event_id
+        self.policy = policy
+        self.at_ms = max(state.hot.at_ms, event_at_ms)
+        self._before = state
+        self.hot: HotState = state.hot if self.at_ms == state.hot.at_ms else replace(state.hot, at_ms=self.at_ms)
+        self.cold: ColdState = state.cold
+        self.actor: str | None = None
+        self._outputs: list[Proposal | Directive] = []
+        self._reasons: list[Reason] = []
+        self._transitions: list[Transition] = []
+        self._alerts: list[Alert] = []
+        self._learnings: list[Learning] = []
+
+    @property
+    def configuration(self) -> Configuration | None:
+        """The configuration in full use; None for a scope whose configuration was never told."""
+        return self.cold.configuration
+
+    @property
+    def state(self) -> ScopeState:
+        """The state as changed so far; the state before the step itself when nothing was changed."""
+        if self.hot is self._before.hot and self.cold is self._before.cold:
+            return self._before
+        return ScopeState(scope=self.scope, hot=self.hot, cold=self.cold)
+
+    def update(self, **changes: object) -> None:
+        """Change fields of the cold state."""
+        self.cold = replace(self.cold, **changes)
+
+    def refuse(self, source: str, code: str, detail: str = "", value: float | None = None, limit: float | None = None):
+        """Record why something was not done."""
+        self._reasons.append(Reason(source=source, code=code, detail=detail, value=value, limit=limit))
+
+    def explain(self, reasons: tuple[Reason, ...]) -> None:
+        """Record reasons given by someone else."""
+        self._reasons.extend(reasons)
+
+    def alert(self, code: str, detail: str, severity: str = "warning") -> None:
+        """Tell humans."""
+        self._alerts.append(Alert(code=code, detail=detail, severity=severity))
+
+    def alerts(self, alerts: tuple[Alert, ...]) -> None:
+        """Pass on alerts of a strategy."""
+        self._alerts.extend(alerts)
+
+    def learned(self, what: str, before: float | None, after: float | None) -> None:
+        """Record what an outcome changed."""
+        self._learnings.append(Learning(what=what, before=before, after=after))
+
+    def emit(self, output: Proposal | Directive) -> None:
+        """Send a proposal or directive when the step is done."""
+        self._outputs.append(output)
+
+    def live(self, decision_id: str) -> LiveDecision | None:
+        """The decision of this id if it is not over."""
+        return next((live for live in self.cold.live if live.decision.id == decision_id), None)
+
+    def begin(self, live: LiveDecision, transitions: tuple[Transition, ...]) -> None:
+        """Take up a new decision that has passed these transitions."""
+        self._transitions.extend(transitions)
+        self.update(live=(*self.cold.live, live))
+
+    def note(self, transition: Transition) -> None:
+        """Record a transition of a decision that is not kept among the live ones."""
+        self._transitions.append(transition)
+
+    def put(self, live: LiveDecision) -> LiveDecision:
+        """Replace a live decision by its changed self."""
+        self.update(live=tuple(live if old.decision.id == live.decision.id else old for old in self.cold.live))
+        return live
+
+    def move(self, live: LiveDecision, to: DecisionState, reason: str, deadline_ms: int | None = None) -> LiveDecision:
+        """Move a live decision; one that is over is taken off the live ones and remembered as closed.
+
+        `deadline_ms` is required for a state that is not over.
+        """
+        check_move(live.state, to)
+        self._transitions.append(
+            Transition(
+                decision_id=live.decision.id, from_state=live.state, to_state=to, reason=reason, at_ms=self.at_ms
+            )
+        )
+        if to in OVER:
+            moved = replace(live, state=to, since_ms=self.at_ms)
+            self._close(moved)
+            return moved
+        assert deadline_ms is not None, f"state {to} needs a deadline"
+        return self.put(replace(live, state=to, since_ms=self.at_ms, deadline_ms=deadline_ms))
+
+    def order(self, live: LiveDecision, order: Order) -> LiveDecision:
+        """Send the next order of a live decision to the actuator."""
+        directive = Directive(
+            id=derived_id(live.decision.id, live.step),
+            scope=self.scope,
+            at_ms=self.at_ms,
+            sequence=live.decision.sequence,
+            step=live.step,
+            order=order,
+            decision=live.decision,
+        )
+        self.emit(directive)
+        return self.put(replace(live, step=live.step + 1))
+
+    def decide(
+        self,
+        *,
+        id: str,
+        strategy: str,
+        decision: DecisionType,
+        target: Configuration,
+        risk: Risk,
+        insight_id: str,
+        proposal_id: str,
+        changes: ConfigurationChanges = NO_CHANGES,
+        impact: PredictedImpact = NO_PREDICTION,
+        confidence: float | None = None,
+        evidence: tuple[Evidence, ...] = (),
+        checks: tuple[Check, ...] = (),
+        alternatives: tuple[Alternative, ...] = (),
+        would_flip: str = "",
+    ) -> Decision:
+        """Make a decision record with the scope's next sequence number."""
+        assert self.configuration is not None, "a scope without configuration decides nothing"
+        sequence = self.cold.decision_sequence + 1
+        self.update(decision_sequence=sequence)
+        return Decision(
+            id=id,
+            scope=self.scope,
+            sequence=sequence,
+            at_ms=self.at_ms,
+            strategy=strategy,
+            decision=decision,
+            changes=changes,
+            impact=impact,
+            confidence=confidence,
+            risk=risk,
+            evidence=evidence,
+            checks=checks,
+            alternatives=alternatives,
+            insight_id=insight_id,
+            proposal_id=proposal_id,
+            from_configuration_id=self.configuration.id,
+            to_configuration_id=target.id,
+            expires_at_ms=self.at_ms + self.policy.engine.decision_timeout_ms,
+            policy_hash=self.policy.hash,
+            engine_version=ENGINE_VERSION,
+            would_flip=would_flip,
+        )
+
+    def target_of(self, decision: Decision) -> Configuration:
+        """The configuration in use with the facets of this decision replaced, and no others."""
+        assert self.configuration is not None, "a decision belongs to a configured scope"
+        return self.configuration.patched(decision.changes)
+
+    def effects(self, stage: Stage, verdict: Verdict) -> Effects:
+        """The account of the step."""
+        return Effects(
+            stage=stage,
+            verdict=verdict,
+            outputs=tuple(self._outputs),
+            reasons=tuple(self._reasons),
+            transitions=tuple(self._transitions),
+            alerts=tuple(self._alerts),
+            learnings=tuple(self._learnings),
+            actor=self.actor,
+        )
+
+    def _close(self, live: LiveDecision) -> None:
+        decision = live.decision
+        closed = ClosedDecision(
+            id=decision.id,
+            kind=decision.kind,
+            strategy=decision.strategy,
+            state=live.state,
+            decided_at_ms=decision.at_ms,
+            closed_at_ms=self.at_ms,
+            from_configuration_id=decision.from_configuration_id,
+            to_configuration_id=decision.to_configuration_id,
+        )
+        counters = self.cold.counters
+        self.update(
+            live=tuple(other for other in self.cold.live if other.decision.id != decision.id),
+            closed=(*self.cold.closed, closed)[-CLOSED_KEPT:],
+            counters=replace(
+                counters,
+                by_state=_increased(counters.by_state, live.state.value),
+                by_strategy=_increased(counters.by_strategy, decision.strategy),
+            ),
+        )
+
+
+def _increased(counts: dict[str, int], key: str) -> dict[str, int]:
+    return dict(sorted({**counts, key: counts.get(key, 0) + 1}.items()))

@@ -1,0 +1,70 @@
+"""Hard limits on a route: broken for several windows in a row, each with enough requests (seed §4.5)."""
+
+from dataclasses import dataclass
+
+from ..model.insight import Insight, Metric, Severity
+from ..model.policy import Limits
+from ..model.state import Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A measured value against its limit; `excess` is how far beyond the limit, as a share of it, negative inside."""
+
+    metric: Metric
+    value: float
+    limit: float
+    excess: float
+
+
+def readings(insight: Insight, limits: Limits) -> tuple[Reading, ...]:
+    """The four limits of a window, in a fixed order.
+
+    The success rate is one minus the error rate: the stricter limit counts.
+    """
+    max_error_rate = min(limits.max_error_rate, 1.0 - limits.min_success_rate)
+    quality = insight.quality.score
+    return (
+        _above(Metric.ERRORS, insight.performance.error_rate, max_error_rate),
+        _above(Metric.LATENCY, insight.performance.latency_p95_ms, limits.max_latency_p95_ms),
+        Reading(
+            metric=Metric.QUALITY,
+            value=quality,
+            limit=limits.min_quality_score,
+            excess=(limits.min_quality_score - quality) / max(limits.min_quality_score, 1e-9),
+        ),
+        _above(Metric.COST, insight.cost.per_request_usd, limits.max_cost_per_request_usd),
+    )
+
+
+def watched(watch: Watch, reading: Reading, insight: Insight, limits: Limits) -> Watch:
+    """The watch after a window. A window with too few samples changes nothing: missing data never triggers."""
+    samples = insight.quality.samples if reading.metric is Metric.QUALITY else insight.performance.requests
+    if samples < limits.min_requests:
+        return watch
+    if reading.excess > 0.0:
+        windows = min(watch.windows + 1, 1_000_000)
+        return Watch(windows=windows, firing=watch.firing or windows >= limits.for_windows)
+    if watch.firing and reading.excess > -limits.hysteresis:
+        return watch
+    return watch if watch == _CALM else _CALM
+
+
+def severity_of(excess: float) -> Severity:
+    """Twice the limit is critical, a quarter beyond it high, a tenth medium.
+
+    >>> severity_of(1.2).value, severity_of(0.3).value, severity_of(0.01).value
+    ('critical', 'high', 'low')
+    """
+    if excess >= 1.0:
+        return Severity.CRITICAL
+    if excess >= 0.25:
+        return Severity.HIGH
+    return Severity.MEDIUM if excess >= 0.1 else Severity.LOW
+
+
+_CALM = Watch()
+
+
+def _above(metric: Metric, value: float, limit: float) -> Reading:
+    return Reading(metric=metric, value=value, limit=limit, excess=(value - limit) / max(limit, 1e-9))

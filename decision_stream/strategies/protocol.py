@@ -1,0 +1,84 @@
+"""What a strategy is: it sees a scope and an insight, and has ideas or says why not."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..model.configuration import Configuration, ConfigurationChanges
+from ..model.decision import DECISION_KINDS, SAFETY_KINDS, Alternative, DecisionType, Evidence, PredictedImpact
+from ..model.insight import Insight
+from ..model.journal import Alert, Reason
+from ..model.policy import Policy
+from ..model.state import HotState, ScopeState
+
+NO_CHANGES = ConfigurationChanges()
+NO_PREDICTION = PredictedImpact()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a strategy may look at. `state` has already taken in the insight; `configuration` is the one in use."""
+
+    state: ScopeState
+    insight: Insight
+    configuration: Configuration
+    policy: Policy
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idea:
+    """A change a strategy would make, with its evidence; the engine gives it an id and judges it."""
+
+    decision: DecisionType
+    changes: ConfigurationChanges = NO_CHANGES
+    impact: PredictedImpact = NO_PREDICTION
+    confidence: float | None = None
+    evidence: tuple[Evidence, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    would_flip: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The decision type's name."""
+        return DECISION_KINDS[type(self.decision)]
+
+    @property
+    def is_safety(self) -> bool:
+        """True for rollbacks and circuit breaks."""
+        return self.kind in SAFETY_KINDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """Ideas, best first, and the reasons for what was not proposed."""
+
+    ideas: tuple[Idea, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+
+
+class Strategy(Protocol):
+    """One of the five. An instance holds no state: what it has learnt is in the scope's state.
+
+    `observe` takes in the measurements of every insight; `propose` changes nothing. `complete` is False for a
+    strategy that does not propose yet.
+    """
+
+    name: str
+    complete: bool
+
+    def priority(self, policy: Policy) -> int:
+        """Higher goes first where two ideas touch the same facet."""
+        ...
+
+    def is_enabled(self, policy: Policy) -> bool:
+        """Whether the policy has this strategy on."""
+        ...
+
+    def observe(self, hot: HotState, insight: Insight, policy: Policy) -> HotState:
+        """The hot state after this insight's measurements of the configuration in use."""
+        ...
+
+    def propose(self, view: View) -> Opinion:
+        """Ideas for this scope now, or reasons for having none."""
+        ...
