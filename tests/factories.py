@@ -1,11 +1,11 @@
 """Small factories for events; every default is healthy, so that a test names only what matters to it."""
 
+from decision_stream.model.actuation import Directive
 from decision_stream.model.command import Command, Instruction
 from decision_stream.model.configuration import Configuration
 from decision_stream.model.insight import Insight
 from decision_stream.model.metrics import ArmSample, Cost, ModelEstimate, Performance, Quality
 from decision_stream.model.outcome import Outcome, OutcomeStatus
-from decision_stream.model.actuation import Directive
 from decision_stream.stats.moments import Moments
 
 SCOPE = "acme/support/chat"

@@ -4,8 +4,19 @@ import pytest
 from msgspec.structs import replace
 
 from decision_stream.engine.step import step
-from decision_stream.model.command import Approve, Autonomy, Cancel, Pause, Pin, Reject, Resume, Revert, SetAutonomy,
-Tick from decision_stream.model.configuration import Configuration
+from decision_stream.model.command import (
+    Approve,
+    Autonomy,
+    Cancel,
+    Pause,
+    Pin,
+    Reject,
+    Resume,
+    Revert,
+    SetAutonomy,
+    Tick,
+)
+from decision_stream.model.configuration import Configuration
 from decision_stream.model.decision import RiskLevel
 from decision_stream.model.journal import Verdict
 from decision_stream.model.outcome import CONTROL, TREATMENT, OutcomeStatus
@@ -139,9 +150,7 @@ def test_a_risky_change_waits_and_goes_only_after_approval():
     assert route.states_of(waiting.id)[-3:] == ["approved", "executing", "monitoring"]
 
 
-@pytest.mark.parametrize(
-    ("instruction", "state"), [(Reject, "rejected"), (Cancel, "cancelled"), (None, "expired")]
-)
+@pytest.mark.parametrize(("instruction", "state"), [(Reject, "rejected"), (Cancel, "cancelled"), (None, "expired")])
 def test_a_waiting_decision_may_end_without_being_executed(instruction, state):
     route = Route(policy=Policy(safety=SafetyPolicy(autonomy=Autonomy.APPROVE)))
     told_of_a_cheaper_model(route)
