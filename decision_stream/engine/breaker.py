@@ -6,6 +6,7 @@ failures. Half open admits one probe. Results that arrive while open are counted
 
 from msgspec.structs import replace
 
+from ..model.decision import SAFETY_KINDS
 from ..model.state import Breaker, BreakerState, LiveDecision
 from .lifecycle import HARMFUL
 from .turn import Turn
@@ -35,7 +36,9 @@ def wake(turn: Turn) -> None:
 
 
 def record(turn: Turn, closed: LiveDecision) -> None:
-    """Take in the end of an optimisation decision."""
+    """Take in the end of a decision; a rollback or circuit break is a cure and no attempt."""
+    if closed.decision.kind in SAFETY_KINDS:
+        return
     breaker = turn.cold.breaker
     failed = closed.state in HARMFUL
     if breaker.state is BreakerState.HALF_OPEN and breaker.probe_id == closed.decision.id:
@@ -50,11 +53,10 @@ def record(turn: Turn, closed: LiveDecision) -> None:
 def _too_many_failures(turn: Turn) -> bool:
     rules = turn.policy.breaker
     since_ms = turn.at_ms - rules.window_ms
-    # Safety decisions are cures, not attempts.
     states = [
         closed.state
         for closed in turn.cold.closed
-        if closed.closed_at_ms >= since_ms and closed.kind not in ("rollback", "circuit_break")
+        if closed.closed_at_ms >= since_ms and closed.kind not in SAFETY_KINDS
     ]
     failures = sum(state in HARMFUL for state in states)
     return len(states) >= rules.min_decisions and failures > rules.max_failure_share * len(states)

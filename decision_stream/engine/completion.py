@@ -1,6 +1,6 @@
 """The end of a decision: what it leaves behind in configuration, history, tombstones and breaker."""
 
-from ..model.decision import CircuitBreak, ModelSwitch, ParameterAdjustment, PromptVariant
+from ..model.decision import SAFETY_KINDS, CircuitBreak, ModelSwitch, ParameterAdjustment, PromptVariant
 from ..model.lifecycle import DecisionState
 from ..model.state import ConfigurationVersion, LiveDecision
 from . import breaker
@@ -30,10 +30,8 @@ def complete(turn: Turn, live: LiveDecision) -> None:
 
 
 def close(turn: Turn, live: LiveDecision, to: DecisionState, reason: str) -> None:
-    """End a decision and tell breaker and tombstones about it, unless it was a cure."""
+    """End a decision, bury its change if it did harm, and tell the breaker."""
     closed = turn.move(live, to, reason)
-    if live.decision.kind in ("rollback", "circuit_break"):
-        return
-    if to in HARMFUL:
+    if to in HARMFUL and live.decision.kind not in SAFETY_KINDS:
         bury(turn, live.decision.changes)
     breaker.record(turn, closed)

@@ -27,8 +27,8 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     if configuration is None:
         turn.refuse("engine", "no_configuration", "no insight has told this scope's configuration yet")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
-    if insight.at_ms < turn.hot.insight_at_ms:
-        turn.refuse("engine", "late_insight", "a later window was already evaluated")
+    if turn.hot.windows and insight.at_ms <= turn.hot.insight_at_ms:
+        turn.refuse("engine", "late_insight", "this window or a later one was already evaluated")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
     _take_in(turn, insight, strategies)
     if turn.cold.route_broken_until_ms:
@@ -139,6 +139,6 @@ def _propose(turn: Turn, insight: Insight, winner: Candidate, number: int) -> No
         id=identifier,
         kind=idea.kind,
         facets=tuple(sorted(facets_of(idea))),
-        deadline_ms=turn.at_ms + turn.policy.engine.decision_timeout_ms,
+        deadline_ms=turn.at_ms + turn.policy.engine.proposal_timeout_ms,
     )
     turn.update(pending=(*turn.cold.pending, pending))

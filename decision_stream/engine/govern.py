@@ -31,22 +31,24 @@ from .turn import Turn
 def govern(turn: Turn, command: Command) -> Effects:
     """Step of the govern stage."""
     turn.actor = command.actor
+    is_tick = isinstance(command.instruction, Tick)
+    if not is_tick and turn.has_seen(command.id):
+        turn.refuse("governor", "already_taken", command.id)
+        return turn.effects(Stage.GOVERN, Verdict.STALE)
     pass_time(turn)
-    before = turn.cold
+    if is_tick:
+        return turn.effects(Stage.GOVERN, Verdict.APPLIED)
+    turn.see(command.id)
     refusal = _carry_out(turn, command)
     if refusal is not None:
         turn.refuse("governor", *refusal)
         return turn.effects(Stage.GOVERN, Verdict.REFUSED)
-    if turn.cold is not before and not isinstance(command.instruction, Tick):
-        turn.learned(type(command.instruction).__name__.lower(), None, None)
     return turn.effects(Stage.GOVERN, Verdict.APPLIED)
 
 
 def _carry_out(turn: Turn, command: Command) -> tuple[str, str] | None:
     """Do it, or say with a code and a sentence why not."""
     match command.instruction:
-        case Tick():
-            return None
         case Approve(decision_id=decision_id):
             return _approve(turn, decision_id, command)
         case Reject(decision_id=decision_id):
@@ -128,7 +130,7 @@ def _revert_completed(turn: Turn, decision_id: str, reason: str) -> tuple[str, s
         return ("unknown_decision", f"no configuration of decision {decision_id} is remembered on this scope")
     if place != len(history) - 1:
         return ("not_newest", f"later changes rest on decision {decision_id}; revert those first")
-    if any(live.decision.changes.facets for live in turn.cold.live):
+    if any(live.decision.changes.facets or live.decision.kind == "rollback" for live in turn.cold.live):
         return ("busy", "another decision is under way on this scope; revert or reject it first")
     roll_back(
         turn,

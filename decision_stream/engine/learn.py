@@ -12,12 +12,10 @@ from .deadlines import pass_time, undo
 from .rollback import forget_measurements, restored, rollback_failed
 from .turn import Turn
 
-CREDITED_KEPT = 64
-
 
 def learn(turn: Turn, outcome: Outcome) -> Effects:
     """Step of the learn stage."""
-    if outcome.id in turn.cold.credited:
+    if turn.has_seen(outcome.id):
         turn.refuse("learner", "already_credited", outcome.id)
         return turn.effects(Stage.LEARN, Verdict.STALE)
     # The outcome itself is looked at before the clock: an acknowledgement that arrives with its own deadline is in
@@ -26,7 +24,7 @@ def learn(turn: Turn, outcome: Outcome) -> Effects:
     if live is None:
         pass_time(turn)
         return _without_decision(turn, outcome)
-    turn.update(credited=(*turn.cold.credited, outcome.id)[-CREDITED_KEPT:])
+    turn.see(outcome.id)
     _take(turn, live, outcome)
     pass_time(turn)
     return turn.effects(Stage.LEARN, Verdict.LEARNED)
@@ -55,7 +53,10 @@ def _take(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
             DecisionState.PAUSED,
         ):
             _failed(turn, live, outcome)
-        case OutcomeStatus.ROLLED_BACK if live.state in (DecisionState.MONITORING, DecisionState.PAUSED):
+        case OutcomeStatus.ROLLED_BACK if live.decision.kind == "circuit_break" and _serves(live):
+            turn.update(route_broken_until_ms=0)
+            complete(turn, live)
+        case OutcomeStatus.ROLLED_BACK if _serves(live):
             undo(turn, live, f"the actuator rolled back: {outcome.error}", "engine")
         case _:
             turn.refuse("learner", "no_effect", f"{outcome.status} in state {live.state}")
@@ -94,10 +95,16 @@ def _failed(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
     if isinstance(live.decision.decision, Rollback):
         close(turn, live, DecisionState.FAILED, reason)
         rollback_failed(turn, live, reason)
+    elif isinstance(live.decision.decision, CircuitBreak):
+        turn.alert("circuit_break_failed", f"{live.decision.id}: {reason}", "critical")
+        turn.update(route_broken_until_ms=0)
+        close(turn, live, DecisionState.FAILED, reason)
     elif outcome.status is OutcomeStatus.PARTIAL_SUCCESS or live.state is not DecisionState.EXECUTING:
         # Part of it is in effect: undo that part.
         undo(turn, live, reason, "engine")
     else:
-        if isinstance(live.decision.decision, CircuitBreak):
-            turn.alert("circuit_break_failed", f"{live.decision.id}: {reason}", "critical")
         close(turn, live, DecisionState.FAILED, reason)
+
+
+def _serves(live: LiveDecision) -> bool:
+    return live.state in (DecisionState.MONITORING, DecisionState.PAUSED)

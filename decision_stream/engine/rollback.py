@@ -10,6 +10,7 @@ from ..model.state import Alarm, ClosedDecision, Live, LiveDecision, Watch
 from . import breaker
 from .execution import execute
 from .identity import derived_id
+from .lifecycle import MOVES
 from .risk import SAFETY_RISK
 from .tombstones import bury
 from .turn import Turn
@@ -54,7 +55,7 @@ def yield_to_safety(turn: Turn, safety: Decision, reason: str) -> None:
     """
     deadline_ms = turn.at_ms + turn.policy.engine.decision_timeout_ms
     for live in turn.cold.live:
-        if live.decision.id == safety.id or live.decision.kind in ("rollback", "circuit_break"):
+        if live.decision.id == safety.id or isinstance(live.decision.decision, Rollback):
             continue
         if live.state in (DecisionState.AWAITING_APPROVAL, DecisionState.APPROVED):
             turn.move(live, DecisionState.SUPERSEDED, f"{safety.kind} {safety.id}: {reason}")
@@ -80,7 +81,7 @@ def restored(turn: Turn, rollback: Decision, target: Configuration) -> None:
     places = [place for place, version in enumerate(history) if version.configuration.id == target.id]
     if places:
         history = history[: places[-1] + 1]
-    turn.update(configuration=target, history=history, changed_at_ms=turn.at_ms)
+    turn.update(configuration=target, history=history, changed_at_ms=turn.at_ms, route_broken_until_ms=0)
     forget_measurements(turn)
 
 
@@ -109,8 +110,7 @@ def forget_measurements(turn: Turn, *, keep_baselines: bool = False) -> None:
 def _reopen(turn: Turn, decision_id: str, to: DecisionState, reason: str) -> None:
     """Move a decision that was completed before; its deadline is that of the rollback that undoes it."""
     closed = next((closed for closed in turn.cold.closed if closed.id == decision_id), None)
-    reversible = (DecisionState.COMPLETED, DecisionState.ROLLING_BACK)
-    if closed is None or closed.state not in reversible or closed.state is to:
+    if closed is None or to not in MOVES[closed.state]:
         return
     turn.note(Transition(decision_id=closed.id, from_state=closed.state, to_state=to, reason=reason, at_ms=turn.at_ms))
     turn.update(

@@ -15,6 +15,7 @@ from .identity import derived_id
 from .lifecycle import OVER, check_move
 
 CLOSED_KEPT = 20
+SEEN_KEPT = 64
 NO_CHANGES = ConfigurationChanges()
 NO_PREDICTION = PredictedImpact()
 
@@ -79,6 +80,14 @@ class Turn:
     def emit(self, output: Proposal | Directive) -> None:
         """Send a proposal or directive when the step is done."""
         self._outputs.append(output)
+
+    def has_seen(self, event_id: str) -> bool:
+        """Whether an outcome or command of this id was taken in before."""
+        return event_id in self.cold.seen
+
+    def see(self, event_id: str) -> None:
+        """Remember an outcome or command; the oldest is forgotten."""
+        self.update(seen=(*self.cold.seen, event_id)[-SEEN_KEPT:])
 
     def live(self, decision_id: str) -> LiveDecision | None:
         """The decision of this id if it is not over."""

@@ -23,6 +23,9 @@ from .turn import Turn
 def validate(turn: Turn, proposal: Proposal) -> Effects:
     """Step of the validate stage."""
     pass_time(turn)
+    if all(pending.id != proposal.id for pending in turn.cold.pending):
+        turn.refuse("validator", "not_pending", "the proposal was judged before or came too late")
+        return turn.effects(Stage.VALIDATE, Verdict.STALE)
     turn.update(pending=tuple(pending for pending in turn.cold.pending if pending.id != proposal.id))
     if turn.configuration is None:
         turn.refuse("validator", "no_configuration")

@@ -38,6 +38,9 @@ class EnginePolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_concurrent_decisions: Annotated[int, Meta(ge=1, le=100)] = 10
     # How long an order may stay unacknowledged before it counts as failed.
     decision_timeout_ms: DurationMs = 30 * SECOND_MS
+    # A proposal that was not validated by then is void. Long, because while a backlog is worked off, a scope's event
+    # time runs far ahead of its proposals.
+    proposal_timeout_ms: DurationMs = HOUR_MS
     enable_auto_rollback: bool = True
     # A waiting decision is void after this: the world it was judged in is gone.
     approval_timeout_ms: DurationMs = HOUR_MS

@@ -170,7 +170,8 @@ class ColdState(Struct, frozen=True, kw_only=True):
     pinned_by: str | None = None
     decision_sequence: int = 0
     counters: Counters = Counters()
-    credited: tuple[str, ...] = ()
+    # Ids of the newest outcomes and commands, so that a repeated one is recognised.
+    seen: tuple[str, ...] = ()
 
 
 class ScopeState(Struct, frozen=True, kw_only=True):
