@@ -1,0 +1,116 @@
+"""The Pareto strategy: proven gains only, rankings that units and bystanders cannot change."""
+
+from random import Random
+
+import pytest
+from msgspec.structs import replace
+
+from decision_stream.engine.measurements import taken_in
+from decision_stream.model.policy import ParetoPolicy, Policy
+from decision_stream.model.state import ColdState, HotState, Live, ScopeState
+from decision_stream.strategies.pareto import Pareto, dominates, scored
+from decision_stream.strategies.protocol import View
+from tests.factories import PREMIUM, SCOPE, START_MS, estimate, insight
+
+RULES = ParetoPolicy()
+
+
+def view(candidates, *, windows: int = 30, policy: Policy | None = None, **measured) -> View:
+    live = Live()
+    for minute in range(windows):
+        live = taken_in(live, insight(minute, **measured))
+    cold = ColdState(configuration=PREMIUM, estimates={one.model: one for one in candidates})
+    return View(
+        state=ScopeState(scope=SCOPE, hot=HotState(live=live), cold=cold),
+        insight=insight(windows, **measured),
+        configuration=PREMIUM,
+        policy=policy or Policy(),
+        at_ms=START_MS,
+    )
+
+
+def codes(opinion) -> set[str]:
+    return {reason.code for reason in opinion.reasons}
+
+
+def test_a_much_cheaper_model_of_equal_quality_is_proposed_with_its_evidence():
+    opinion = Pareto().propose(view([estimate("cheap", cost_usd=0.002)]))
+    (idea,) = opinion.ideas
+    assert idea.decision.to_model == "cheap"
+    assert idea.impact.cost.delta == pytest.approx(-0.9, abs=0.01)
+    assert idea.evidence[0].interval.low >= RULES.min_gain
+    assert 0.99 < idea.confidence <= 1.0 and "instead of" in idea.would_flip
+
+
+@pytest.mark.parametrize(
+    ("rival", "code"),
+    [
+        (estimate("new", cost_usd=0.001, samples=50), "too_little_data"),
+        (estimate("bad", cost_usd=0.001, quality=0.6), "quality_too_low"),
+        (estimate("dear", cost_usd=2.0, quality=1.0), "too_expensive"),
+        (estimate("slow", cost_usd=0.001, p95_ms=9_000.0), "too_slow"),
+        (estimate("same"), "gain_not_proven"),
+    ],
+)
+def test_an_unfit_or_unproven_rival_is_refused_by_name(rival, code):
+    opinion = Pareto().propose(view([rival]))
+    assert opinion.ideas == () and code in codes(opinion)
+
+
+def test_nothing_is_said_before_the_model_in_use_was_measured():
+    opinion = Pareto().propose(view([estimate("cheap", cost_usd=0.002)], windows=0))
+    assert opinion.ideas == () and codes(opinion) == {"too_little_data"}
+
+
+def test_the_choice_does_not_change_when_a_hopeless_model_is_added():
+    rivals = [estimate("one", cost_usd=0.004, quality=0.91), estimate("two", cost_usd=0.001, quality=0.89)]
+    alone = Pareto().propose(view(rivals)).ideas[0].decision.to_model
+    hopeless = estimate("hopeless", quality=0.885, cost_usd=0.9, p95_ms=4_900.0)
+    (idea,) = Pareto().propose(view([*rivals, hopeless])).ideas
+    assert idea.decision.to_model == alone
+    assert {other.what: other.code for other in idea.alternatives}["hopeless"] == "dominated"
+
+
+def test_a_noisy_copy_of_the_model_in_use_is_never_chosen_however_often_one_looks():
+    """A/A: 200 routes, each looked at after every window; the interval allows 5 % of them."""
+    chosen = 0
+    for seed in range(200):
+        draws = Random(seed)
+        live = Live()
+        scores = costs = 0.0
+        for minute in range(120):
+            samples = 100
+            deviation = 0.2 / samples**0.5
+            seen = insight(minute, quality=min(1.0, draws.gauss(0.85, deviation)), cost_usd=draws.gauss(0.02, 0.0005))
+            live = taken_in(live, seen)
+            scores += draws.gauss(0.85, deviation)
+            costs += draws.gauss(0.02, 0.0005)
+            count = minute + 1
+            rival = replace(
+                estimate("copy", quality=min(1.0, scores / count), cost_usd=costs / count), samples=samples * count
+            )
+            cold = ColdState(configuration=PREMIUM, estimates={"copy": rival})
+            looked = View(
+                state=ScopeState(scope=SCOPE, hot=HotState(live=live), cold=cold),
+                insight=seen,
+                configuration=PREMIUM,
+                policy=Policy(pareto=ParetoPolicy(min_gain=0.0)),
+                at_ms=START_MS,
+            )
+            if Pareto().propose(looked).ideas:
+                chosen += 1
+                break
+    assert chosen <= 17, f"{chosen} of 200 looked better than themselves (17 is the 97.5 % limit at 5 %)"
+
+
+def test_utility_is_the_same_in_any_unit_of_cost_when_the_range_has_it_too():
+    scaled = replace(RULES, cost_range=replace(RULES.cost_range, ideal=0.1, nadir=1_000.0))
+    one = scored(estimate("m", cost_usd=0.02), RULES)
+    thousand = scored(estimate("m", cost_usd=20.0), scaled)
+    assert one.utility == pytest.approx(thousand.utility) and one.error == pytest.approx(thousand.error)
+
+
+def test_dominance_needs_one_strict_advantage():
+    assert not dominates(estimate("a"), estimate("b"))
+    assert dominates(estimate("a", quality=0.91), estimate("b"))
+    assert not dominates(estimate("a", quality=0.91, cost_usd=0.03), estimate("b"))
