@@ -97,7 +97,7 @@ SAFETY_KINDS = frozenset({"rollback", "circuit_break"})
 """Kinds that pre-empt others and pass the cooldown, the improvement rule and an open breaker (spec, 31 and 149)."""
 
 
-class Interval(Struct, frozen=True, kw_only=True):
+class Interval(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An interval for a quantity, with the level it holds at; `low` <= `high`."""
 
     low: float
@@ -105,7 +105,7 @@ class Interval(Struct, frozen=True, kw_only=True):
     level: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.95
 
 
-class ImpactEstimate(Struct, frozen=True, kw_only=True):
+class ImpactEstimate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Predicted relative change of one metric against the present: 0.1 is ten percent more, 2.0 three times.
 
     `interval` is None where nothing but a point is known; a strategy with no data says so rather than (0, 0).
@@ -115,7 +115,7 @@ class ImpactEstimate(Struct, frozen=True, kw_only=True):
     interval: Interval | None = None
 
 
-class PredictedImpact(Struct, frozen=True, kw_only=True):
+class PredictedImpact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Relative change expected of quality, cost and p95 latency; None where no prediction is made."""
 
     quality: ImpactEstimate | None = None
@@ -123,7 +123,7 @@ class PredictedImpact(Struct, frozen=True, kw_only=True):
     latency: ImpactEstimate | None = None
 
 
-class Evidence(Struct, frozen=True, kw_only=True):
+class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why the claim behind a decision may be believed.
 
     `method` names the rule (`hard_limit`, `sequential_alarm`, `posterior_utility`, ...); `error_budget` is
@@ -141,7 +141,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     detail: Text = ""
 
 
-class Alternative(Struct, frozen=True, kw_only=True):
+class Alternative(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something considered and not chosen, with the code of the reason and its number."""
 
     what: Name
@@ -184,7 +184,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
         return self.kind in SAFETY_KINDS
 
 
-class Check(Struct, frozen=True, kw_only=True):
+class Check(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One validation check: what was found against what was allowed."""
 
     name: Name

@@ -33,7 +33,7 @@ class Verdict(StrEnum):
     STALE = "stale"
 
 
-class Transition(Struct, frozen=True, kw_only=True):
+class Transition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A decision moved from one state to another, and why."""
 
     decision_id: Identifier
@@ -43,7 +43,7 @@ class Transition(Struct, frozen=True, kw_only=True):
     at_ms: EventTime
 
 
-class Reason(Struct, frozen=True, kw_only=True):
+class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A code with its numbers: why a strategy stayed silent, a proposal lost, a check failed."""
 
     source: Name
@@ -53,7 +53,7 @@ class Reason(Struct, frozen=True, kw_only=True):
     limit: float | None = None
 
 
-class Alert(Struct, frozen=True, kw_only=True):
+class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something a human should know and the engine does not act on."""
 
     code: Name
@@ -61,7 +61,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     severity: Name = "warning"
 
 
-class Learning(Struct, frozen=True, kw_only=True):
+class Learning(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an outcome taught: the quantity before and after."""
 
     what: Name

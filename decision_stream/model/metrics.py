@@ -49,6 +49,16 @@ class ArmSample(Struct, frozen=True, kw_only=True):
     cost_usd: Moments = Moments()
     latency_ms: Moments = Moments()
 
+    def __post_init__(self) -> None:
+        if max(self.errors, self.slow) > self.requests:
+            raise ValueError(f"{self.errors} errors and {self.slow} slow of {self.requests} requests")
+        if not 0.0 <= self.quality.mean <= 1.0:
+            raise ValueError(f"quality has mean {self.quality.mean}, expected 0 to 1")
+        for moments in (self.quality, self.cost_usd, self.latency_ms):
+            # Far above any sum a window can have, far below where adding up leaves the doubles.
+            if not (0.0 <= moments.mean <= 1e9 and moments.m2 <= 1e30):
+                raise ValueError(f"mean {moments.mean} or m2 {moments.m2} is out of bounds")
+
     def merge(self, other: "ArmSample") -> "ArmSample":
         """Both windows together."""
         return ArmSample(

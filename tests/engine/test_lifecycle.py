@@ -28,7 +28,7 @@ def test_the_architecture_page_shows_this_table():
 
 def test_a_move_that_the_table_lacks_is_refused_with_what_is_allowed():
     with pytest.raises(
-        IllegalMove, match="decision is paused and cannot become completed; .*: monitoring, rolling_back"
+        IllegalMove, match=r"decision is paused and cannot become completed; .*: monitoring, rolling_back"
     ):
         check_move(DecisionState.PAUSED, DecisionState.COMPLETED)
 

@@ -1,0 +1,241 @@
+"""The Faust application: one agent per stage, one table, raw bytes in and out."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+
+import faust
+from faust.types import EventT, StreamT
+from mode import CrashingSupervisor
+
+from ..model.command import Command, Tick
+from ..wire.codec import encode
+from .config import TABLE, StreamSettings
+from .hardening.consumer import SafeTransport
+from .hardening.producer import OrderedProducer
+from .hardening.recovery import SafeTableManager
+from .hardening.store import OwnedStore, OwnedTable
+from .hardening.versions import check_versions
+from .observer import Observer, SilentObserver
+from .outlet import Outlet
+from .processor import DEAD_LETTERS, INPUTS, OUTPUTS, Processor
+from .scopes import Scopes
+
+log = logging.getLogger(__name__)
+
+EXIT_FAILED = 70
+"""Exit status of a worker that must not commit: EX_SOFTWARE of sysexits.h."""
+
+
+class GapInInput(Exception):
+    """A record was skipped: going on would turn a delayed event into a lost one."""
+
+
+class EngineApp(faust.App):
+    """A Faust app whose transport, table and recovery lose nothing. Made by `build_app`."""
+
+    settings: StreamSettings
+    outlet: Outlet
+    scopes: Scopes
+    processor: Processor
+    table: OwnedTable
+    observer: Observer
+    ready_at: float | None = None
+    failure: str | None = None
+    failed_hook: Callable[[str], None] | None = None
+
+    def _new_transport(self) -> SafeTransport:
+        return SafeTransport(self.conf.broker_consumer, self, loop=self.loop)
+
+    def _new_producer_transport(self) -> SafeTransport:
+        return SafeTransport(self.conf.broker_producer, self, loop=self.loop)
+
+    async def settle(self) -> None:
+        """Wait until all that was applied so far is stored and sent; raises `ProducerSendError` when it cannot be."""
+        if hasattr(self, "outlet"):
+            await self.outlet.settle()
+
+    def fail(self, reason: str) -> None:
+        """Something that must not be committed over has happened: end the process at once.
+
+        Its offsets stay where they are, so another worker, or the next start, processes the events again.
+        """
+        if self.failure is not None:
+            return
+        self.failure = reason
+        log.critical("worker stops without committing", extra={"reason": reason})
+        if self.failed_hook is not None:
+            self.failed_hook(reason)
+        logging.shutdown()
+        os._exit(EXIT_FAILED)
+
+    def owned_partitions(self) -> set[int]:
+        """Numbers of the partitions whose scopes this worker owns."""
+        insights = self.settings.topic("insights")
+        return {tp.partition for tp in self.consumer.assignment() if tp.topic == insights}
+
+
+def build_app(settings: StreamSettings, observer: Observer | None = None) -> EngineApp:
+    """The application for these settings; nothing is connected yet.
+
+    Raises `UntestedVersion` when Faust, mode or aiokafka is not the tested version.
+    """
+    check_versions()
+    app = EngineApp(
+        settings.app_id,
+        broker=[f"kafka://{address}" for address in settings.bootstrap_list],
+        store="memory://",
+        TableManager=SafeTableManager,
+        Table=OwnedTable,
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        processing_guarantee="at_least_once",
+        stream_wait_empty=True,
+        stream_buffer_maxsize=settings.buffer_events,
+        broker_commit_interval=settings.commit_interval_ms / 1_000.0,
+        broker_commit_every=1_000_000_000,
+        broker_session_timeout=settings.session_timeout_ms / 1_000.0,
+        broker_heartbeat_interval=settings.heartbeat_interval_ms / 1_000.0,
+        broker_rebalance_timeout=settings.rebalance_timeout_ms / 1_000.0,
+        broker_request_timeout=max(40.0, settings.session_timeout_ms / 1_000.0 + 5.0),
+        producer_linger=settings.linger_ms / 1_000.0,
+        producer_max_batch_size=128 * 1024,
+        producer_acks=-1,
+        producer_request_timeout=30.0,
+        producer_compression_type=None,
+        consumer_auto_offset_reset="earliest",
+        web_enabled=False,
+        web_tables_enabled=False,
+        web_router_enabled=False,
+        worker_redirect_stdouts=False,
+        stream_processing_timeout=3_600.0,
+        agent_supervisor=CrashingSupervisor,
+    )
+    app.settings = settings
+    app.observer = observer or SilentObserver()
+    app.table = app.Table(
+        TABLE,
+        key_type=bytes,
+        value_type=bytes,
+        partitions=settings.partitions,
+        extra_topic_configs={},
+    )
+    for name in INPUTS:
+        _add_stage(app, name)
+    if settings.tick_interval_ms:
+        _add_ticker(app)
+    app.tables.ready_listener = lambda: _on_ready(app)
+    return app
+
+
+async def prepare(app: EngineApp) -> None:
+    """Wire processor and outlet to the started producer; called by the first stage that runs."""
+    if hasattr(app, "processor"):
+        return
+    settings = app.settings
+    producer = await app.maybe_start_producer()
+    assert isinstance(producer, OrderedProducer)
+    store = app.table.data
+    assert isinstance(store, OwnedStore)
+    outputs = {name: settings.topic(name) for name in OUTPUTS}
+    changelog = app.table.changelog_topic.get_topic_name()
+    parked = settings.topic(DEAD_LETTERS)
+    await producer.know_topics([*outputs.values(), changelog, parked, settings.topic("commands")])
+    if hasattr(app, "processor"):
+        return  # Another stage was faster while the metadata came.
+    app.scopes = Scopes(store, settings.cached_scopes)
+    app.outlet = Outlet(producer, changelog, outputs)
+    app.processor = Processor(
+        scopes=app.scopes,
+        outlet=app.outlet,
+        producer=producer,
+        policy=settings.policy,
+        dead_letter_topic=parked,
+        observer=app.observer,
+    )
+
+
+def _add_stage(app: EngineApp, name: str) -> None:
+    full_name = app.settings.topic(name)
+    topic = app.topic(
+        full_name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True
+    )
+
+    async def stage(stream: StreamT[bytes]) -> None:
+        try:
+            await prepare(app)
+            await _run(app, name, full_name, stream)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as fault:
+            log.exception("stage failed", extra={"topic": full_name})
+            app.fail(f"stage {name}: {fault!r}")
+
+    app.agent(topic, name=f"decision_stream.stage.{name}", supervisor_strategy=CrashingSupervisor)(stage)
+
+
+async def _run(app: EngineApp, name: str, full_name: str, stream: StreamT[bytes]) -> None:
+    producer = app.producer
+    assert isinstance(producer, OrderedProducer)
+    limit = app.settings.max_outbox_bytes
+    take = app.processor.take
+    expected: dict[int, tuple[int, int]] = {}
+    event: EventT[bytes]
+    async for event in stream.noack().events():
+        message = event.message
+        partition, offset, generation = message.partition, message.offset, message.generation_id
+        due = expected.get(partition)
+        if due is not None and due[0] == generation and offset != due[1]:
+            raise GapInInput(f"{full_name}-{partition}: expected offset {due[1]}, found {offset}")
+        expected[partition] = (generation, offset + 1)
+        waiting_bytes = take(
+            name,
+            full_name,
+            partition,
+            offset,
+            int(message.timestamp * 1_000.0),
+            message.key,
+            message.value,
+            message.headers or (),
+        )
+        await stream.ack(event)
+        if waiting_bytes > limit or producer.is_congested:
+            await producer.deliver()
+
+
+def _add_ticker(app: EngineApp) -> None:
+    commands = app.settings.topic("commands")
+
+    async def tick() -> None:
+        # An exception in a timer would end the whole app; a tick that fails is only late.
+        try:
+            if not hasattr(app, "processor") or app.ready_at is None or app.rebalancing:
+                return
+            now_ms = int(time.time() * 1_000)
+            producer = app.producer
+            assert isinstance(producer, OrderedProducer)
+            for partition in sorted(app.owned_partitions()):
+                for scope in app.scopes.names({partition}):
+                    deadline_ms = app.scopes.peek(scope).state.next_deadline_ms()
+                    if deadline_ms is not None and deadline_ms <= now_ms:
+                        command = Command(
+                            id=f"tick-{now_ms}", scope=scope, at_ms=now_ms, instruction=Tick(), actor="engine:ticker"
+                        )
+                        producer.append(commands, partition, scope.encode(), encode(command))
+        except Exception:
+            log.exception("tick failed")
+
+    app.timer(interval=app.settings.tick_interval_ms / 1_000.0)(tick)
+
+
+def _on_ready(app: EngineApp) -> None:
+    now = time.monotonic()
+    if hasattr(app, "scopes"):
+        app.scopes.forget()
+    app.ready_at = now
+    log.info("ready", extra={"partitions": sorted(app.owned_partitions())})

@@ -1,0 +1,75 @@
+"""A consumer that starts where it should and commits only what has arrived.
+
+It lets the broker collect for some milliseconds. Stock Faust does not seek when nothing was committed, remembers
+commits that failed as done, and sleeps a second whenever all its buffers are full.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from faust.transport.consumer import ensure_TP
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from .producer import OrderedProducer
+
+
+class TunedConsumerThread(driver.AIOKafkaConsumerThread):
+    """Consumer thread with the app's fetch settings, which Faust does not pass on."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        for name in ("_fetch_max_wait_ms", "_fetch_min_bytes"):
+            if not hasattr(consumer, name):
+                raise RuntimeError(f"aiokafka's consumer has no {name}; this version was not tested")
+        consumer._fetch_max_wait_ms = self.app.settings.fetch_max_wait_ms
+        consumer._fetch_min_bytes = self.app.settings.fetch_min_bytes
+        return consumer
+
+
+class SafeConsumer(driver.Consumer):
+    """Consumer with a commit gate."""
+
+    def _new_consumer_thread(self) -> TunedConsumerThread:
+        return TunedConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        """Seek to what is committed, and to the beginning where nothing is.
+
+        aiokafka does not seek a partition without a committed offset, nor one whose committed offset is 0; records that
+        were fetched and thrown away during recovery would never come again.
+        """
+        committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
+        fresh = [tp for tp, offset in committed.items() if not offset and not self._is_changelog_tp(tp)]
+        if fresh:
+            beginnings = await self.earliest_offsets(*fresh)
+            for tp in fresh:
+                await self._seek(tp, beginnings[tp])
+        for tp, offset in committed.items():
+            self._read_offset[tp] = offset or None
+            self._committed_offset[tp] = offset or None
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        """Commit once everything below these offsets has arrived; a commit that failed is tried again."""
+        before = {tp: self._committed_offset[tp] for tp in offsets}
+        did_commit = await super()._commit_offsets(offsets, start_new_transaction)
+        if not did_commit:
+            self._committed_offset.update(before)
+            for tp, offset in offsets.items():
+                # Stock code took the offsets off its list of acknowledged ones: put the last back.
+                self._acked[tp].append(offset - 1)
+                self._acked_index[tp].add(offset - 1)
+        return did_commit
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        while self.flow_active and not self._active_partitions and self._buffered_partitions and not self.should_stop:
+            await asyncio.sleep(0.002)
+        return await super()._wait_next_records(timeout)
+
+
+class SafeTransport(driver.Transport):
+    """The transport whose consumer and producer are ours."""
+
+    Consumer = SafeConsumer
+    Producer = OrderedProducer

@@ -1,0 +1,104 @@
+"""A producer that appends records to aiokafka's batches directly, in order, and knows whether every one arrived.
+
+Stock Faust sends through a queue, a task and a future per record, does not tell anyone when a send fails, and gives
+up flushing after a tenth of a second without progress; offsets were committed although every send had failed. Here a
+failed batch is remembered for ever (`failure`), and `flush` returns only when everything appended before it has been
+acknowledged.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka.structs import TopicPartition
+from faust.exceptions import ProducerSendError
+from faust.transport.drivers import aiokafka as driver
+
+Headers = Sequence[tuple[str, bytes]]
+RECORD_OVERHEAD_BYTES = 200
+MAX_BATCHES_IN_FLIGHT = 200
+
+
+class OrderedProducer(driver.Producer):
+    """Idempotent producer with synchronous appends and one future per batch."""
+
+    failure: BaseException | None = None
+    in_flight: int = 0
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+    async def on_start(self) -> None:
+        """Start, and check the private parts of aiokafka that appending relies on."""
+        await super().on_start()
+        producer = self._ensure_producer()
+        self._accumulator = producer._message_accumulator
+        self._max_bytes = producer._max_request_size - RECORD_OVERHEAD_BYTES
+        for name in ("_batches", "_append_batch", "create_builder", "_waiter_future", "flush_for_commit", "_exception"):
+            if not hasattr(self._accumulator, name):
+                raise RuntimeError(f"aiokafka's message accumulator has no {name}; this version was not tested")
+
+    async def know_topics(self, topics: Sequence[str]) -> None:
+        """Fetch the metadata of the topics that records will be appended to."""
+        for topic in topics:
+            await self._ensure_producer().partitions_for(topic)
+
+    def append(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> asyncio.Future[Any]:
+        """Append a record; the future is that of its batch and fails when the batch does.
+
+        Records of one partition arrive in the order of appending. Raises `ProducerSendError` when any earlier batch has
+        failed, when the producer is closed, or when the record is too large.
+        """
+        accumulator = self._accumulator
+        failure = self.failure or accumulator._exception
+        if failure is not None or accumulator._closed:
+            raise ProducerSendError(f"the producer has failed or is closed: {failure!r}")
+        tp = TopicPartition(topic, partition)
+        batches = accumulator._batches.get(tp)
+        if batches:
+            batch = batches[-1]
+            if batch._builder.append(timestamp=None, key=key, value=value, headers=list(headers)) is not None:
+                return batch.future
+            if not accumulator._waiter_future.done():
+                accumulator._waiter_future.set_result(None)
+        if len(value or b"") > self._max_bytes:
+            raise ProducerSendError(f"a record of {len(value or b'')} bytes is larger than {self._max_bytes}")
+        batch = accumulator._append_batch(accumulator.create_builder(), tp)
+        self.in_flight += 1
+        batch.future.add_done_callback(self._on_batch)
+        if batch._builder.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
+            raise ProducerSendError(f"a record of {len(value or b'')} bytes does not fit into an empty batch")
+        return batch.future
+
+    async def deliver(self) -> None:
+        """Wait until everything appended so far is acknowledged; raises `ProducerSendError` when any batch failed."""
+        await self._accumulator.flush_for_commit()
+        # The batches' own callbacks run in the next turn of the loop.
+        await asyncio.sleep(0)
+        self.check()
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether so many batches wait for acknowledgement that whoever appends should wait too."""
+        return self.in_flight > MAX_BATCHES_IN_FLIGHT
+
+    def check(self) -> None:
+        """Raise `ProducerSendError` when any batch has failed since the start."""
+        if self.failure is not None:
+            raise ProducerSendError(f"a record was not delivered: {self.failure!r}")
+
+    async def flush(self) -> None:
+        """What Faust calls before it commits: everything the app has to send must have arrived."""
+        if self._producer is not None:
+            await self.app.settle()
+
+    def _on_batch(self, future: asyncio.Future[Any]) -> None:
+        self.in_flight -= 1
+        if future.cancelled():
+            self.failure = self.failure or asyncio.CancelledError()
+        elif future.exception() is not None:
+            self.failure = self.failure or future.exception()
+        if self.failure is not None:
+            self.app.fail(f"a batch was not delivered: {self.failure!r}")

@@ -1,0 +1,67 @@
+"""Recovery in an order that loses nothing.
+
+Stock Faust resumes the source partitions, then seeks, then resumes flow control, which clears the streams' queues:
+records fetched in between are thrown away and their offsets are committed over (faust-streaming issue 596; 3,750 of
+6,000 events lost over six restarts on Apache Kafka 4.3.1). Here the queues are cleared while nothing flows, the seek
+happens while the partitions are paused, and they are resumed last.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
+
+
+class SafeRecovery(Recovery):
+    """Recovery whose last act is to let records flow."""
+
+    async def on_recovery_completed(self, generation_id: int = 0) -> None:
+        """The table is restored: seek, then resume, then report ready."""
+        app, consumer = self.app, self.app.consumer
+        consumer.stop_flow()
+        app.flow_control.suspend()
+        app.flow_control.clear()
+        await app.on_rebalance_complete.send()
+        self._set_recovery_ended()
+        await asyncio.gather(
+            *(
+                table.on_recovery_completed(self.actives_for_table[table], self.standbys_for_table[table])
+                for table in self.tables.values()
+            )
+        )
+        if app.consumer_generation_id != generation_id:
+            self.log.info("another rebalance has begun; recovery starts over")
+            return
+        assignment = consumer.assignment()
+        if assignment:
+            await self._wait(consumer.perform_seek(), timeout=app.conf.broker_request_timeout)
+        self.completed.set()
+        app.flow_control.resume()
+        consumer.resume_flow()
+        consumer.resume_partitions({tp for tp in assignment if not self._is_changelog_tp(tp)})
+        await app._fetcher.maybe_start()
+        self.tables.on_actives_ready()
+        if not app.assignor.assigned_standbys():
+            self.tables.on_standbys_ready()
+        app.on_rebalance_end()
+        self.on_ready()
+
+    def on_ready(self) -> None:
+        """Tell the table manager's listener."""
+        listener: Callable[[], None] | None = getattr(self.tables, "ready_listener", None)
+        if listener is not None:
+            listener()
+
+
+class SafeTableManager(TableManager):
+    """Table manager with the safe recovery. `ready_listener` is called each time records may flow again."""
+
+    ready_listener: Callable[[], None] | None = None
+
+    @property
+    def recovery(self) -> Recovery:
+        """The recovery service, made on first use."""
+        if self._recovery is None:
+            self._recovery = SafeRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery

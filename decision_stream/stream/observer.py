@@ -1,0 +1,42 @@
+"""What the shell tells whoever counts: metrics, logs, a test. Calls are made on the event loop and must be quick."""
+
+from typing import Protocol
+
+from ..model.effect import Effects
+from ..model.event import Event
+
+
+class Observer(Protocol):
+    """Receives what happened; the shell never depends on what it does with it."""
+
+    def applied(self, event: Event, effects: Effects, seconds: float, age_seconds: float) -> None:
+        """An event was applied in this much time, this long after the event's own time."""
+        ...
+
+    def repeated(self, topic: str) -> None:
+        """A redelivered record changed nothing."""
+        ...
+
+    def dead_letter(self, topic: str, code: str) -> None:
+        """A bad message was parked."""
+        ...
+
+    def recovered(self, seconds: float) -> None:
+        """The table is recovered after this long."""
+        ...
+
+
+class SilentObserver:
+    """Counts nothing."""
+
+    def applied(self, event: Event, effects: Effects, seconds: float, age_seconds: float) -> None:
+        """Ignore."""
+
+    def repeated(self, topic: str) -> None:
+        """Ignore."""
+
+    def dead_letter(self, topic: str, code: str) -> None:
+        """Ignore."""
+
+    def recovered(self, seconds: float) -> None:
+        """Ignore."""

@@ -1,0 +1,96 @@
+"""What a worker does with one record: parse it, apply it, send what it led to; or park it and say why."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from ..model.command import Command
+from ..model.dead_letter import ReasonCode
+from ..model.decision import Proposal
+from ..model.event import Event
+from ..model.insight import Insight
+from ..model.journal import Source
+from ..model.outcome import Outcome
+from ..model.policy import Policy
+from ..wire.codec import MalformedMessage, parser
+from ..wire.dead_letters import dead_letter, headers_of
+from .hardening.producer import OrderedProducer
+from .observer import Observer
+from .outlet import Outlet
+from .record import StateTooLarge, apply, outbox_bytes
+from .scopes import Scopes
+
+INPUTS: dict[str, type[Event]] = {
+    "insights": Insight,
+    "proposals": Proposal,
+    "outcomes": Outcome,
+    "commands": Command,
+}
+"""Input topics, without prefix, and what each carries."""
+OUTPUTS = ("proposals", "decisions", "journal")
+DEAD_LETTERS = "dead-letters"
+
+
+class Processor:
+    """Takes records one by one; nothing is awaited between reading and writing a scope."""
+
+    def __init__(
+        self,
+        *,
+        scopes: Scopes,
+        outlet: Outlet,
+        producer: OrderedProducer,
+        policy: Policy,
+        dead_letter_topic: str,
+        observer: Observer,
+    ) -> None:
+        self._scopes = scopes
+        self._outlet = outlet
+        self._producer = producer
+        self._policy = policy
+        self._dead_letter_topic = dead_letter_topic
+        self._observer = observer
+        self._parsers: dict[str, Callable[[bytes | None, bytes | None, int], Event]] = {
+            topic: parser(kind) for topic, kind in INPUTS.items()
+        }
+        self.last_progress = time.monotonic()
+
+    def take(
+        self,
+        topic: str,
+        full_topic: str,
+        partition: int,
+        offset: int,
+        timestamp_ms: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]],
+    ) -> int:
+        """Process one record of the input `topic`; returns the bytes that its scope has waiting for acknowledgement."""
+        self.last_progress = time.monotonic()
+        try:
+            event = self._parsers[topic](value, key, timestamp_ms)
+            return self._apply(topic, partition, offset, event)
+        except MalformedMessage as fault:
+            letter = dead_letter(fault, full_topic, partition, offset, timestamp_ms)
+            self._producer.append(self._dead_letter_topic, partition, key, value, headers_of(letter, headers))
+            self._observer.dead_letter(topic, fault.code)
+            return 0
+
+    def _apply(self, topic: str, partition: int, offset: int, event: Event) -> int:
+        started = time.perf_counter()
+        scope = event.scope
+        source = Source(topic=topic, partition=partition, offset=offset)
+        stored = self._scopes.get(scope)
+        try:
+            applied = apply(stored, source, event, self._policy, delivered=self._outlet.take_delivered(scope))
+        except StateTooLarge as fault:
+            raise MalformedMessage(ReasonCode.SEMANTIC, str(fault)) from fault
+        if applied.effects is None:
+            self._outlet.send(scope, scope.encode(), partition, applied)
+            self._observer.repeated(topic)
+            return 0
+        self._scopes.put(scope, partition, applied)
+        self._outlet.send(scope, scope.encode(), partition, applied)
+        seconds = time.perf_counter() - started
+        self._observer.applied(event, applied.effects, seconds, time.time() - event.at_ms / 1_000.0)
+        return outbox_bytes(applied.stored)

@@ -1,0 +1,74 @@
+"""A worker process: starts the app, drains it on the first signal, ends at once on the second."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+from faust.contrib.asgi import faust_app_running
+
+from .app import EngineApp, build_app
+from .config import StreamSettings
+from .observer import Observer
+
+log = logging.getLogger(__name__)
+
+EXIT_FORCED = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What probes ask: is the worker alive, does it own recovered partitions, and when did it last do something?"""
+
+    started: bool
+    recovering: bool
+    ready: bool
+    partitions: int
+    seconds_since_progress: float | None
+
+
+class Worker:
+    """One worker on the running event loop."""
+
+    def __init__(self, settings: StreamSettings, observer: Observer | None = None) -> None:
+        self.app: EngineApp = build_app(settings, observer)
+        self._stop = asyncio.Event()
+        self._started = False
+
+    def health(self) -> Health:
+        """The state of the worker now."""
+        app = self.app
+        ready = app.ready_at is not None and not app.rebalancing and not self._stop.is_set()
+        processor = getattr(app, "processor", None)
+        return Health(
+            started=self._started,
+            recovering=self._started and not ready,
+            ready=ready,
+            partitions=len(app.owned_partitions()) if ready else 0,
+            seconds_since_progress=time.monotonic() - processor.last_progress if processor else None,
+        )
+
+    def stop(self) -> None:
+        """Ask for a graceful stop."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until stopped: then finish the events in hand, commit, leave the group."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+        log.info("starting", extra={"app_id": self.app.settings.app_id})
+        async with faust_app_running(self.app):
+            self._started = True
+            await self._stop.wait()
+            log.info("draining")
+        log.info("stopped")
+
+    def _on_signal(self, number: int) -> None:
+        if self._stop.is_set():
+            log.warning("second signal: ending without draining")
+            os._exit(EXIT_FORCED)
+        log.info("signal received", extra={"signal": signal.Signals(number).name})
+        self._stop.set()

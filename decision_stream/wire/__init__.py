@@ -1,0 +1,1 @@
+"""Bytes to model and back: strict parsing, canonical encoding, dead letters, JSON Schemas."""
