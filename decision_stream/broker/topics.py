@@ -1,0 +1,196 @@
+"""The topics of the engine: one table that says how they must be, and plan, apply and check against a Kafka.
+
+All of them have the same number of partitions, so that everything about a scope lies in the partition of one worker.
+Kafka must not create them by itself: with another number of partitions state and events would be torn apart.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+DAY_MS = 86_400_000
+APPLY = "decision-stream topics apply"
+LEADER_TIMEOUT_S = 30.0
+
+CHANGELOG_CONFIG = {
+    "cleanup.policy": "compact",
+    # Small segments and an upper bound on lag: with Kafka's defaults a changelog of this size is never compacted.
+    "segment.ms": "600000",
+    "segment.bytes": "67108864",
+    "min.cleanable.dirty.ratio": "0.1",
+    "max.compaction.lag.ms": "3600000",
+    "delete.retention.ms": "86400000",
+    "max.message.bytes": "1048576",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSpec:
+    """How a topic must be; `config` holds the settings that matter and are checked."""
+
+    name: str
+    partitions: int
+    replication: int
+    purpose: str
+    config: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A difference between a topic and its specification; `can_apply` is False where only a person can mend it."""
+
+    topic: str
+    found: str
+    expected: str
+    can_apply: bool
+    spec: TopicSpec
+
+    def __str__(self) -> str:
+        mend = f"run `{APPLY}`" if self.can_apply else _BY_HAND
+        return f"{self.topic}: found {self.found}, expected {self.expected}; {mend}"
+
+
+_BY_HAND = (
+    "the number of partitions cannot be changed in place, since keys would move: "
+    "use another prefix or app id, or delete the topic if its content is not needed"
+)
+
+
+def topic_table(
+    *, prefix: str = "ds.", app_id: str = "decision-stream", partitions: int = 12, replication: int = 1
+) -> tuple[TopicSpec, ...]:
+    """All topics of an engine."""
+
+    def kept(name: str, days: int, purpose: str) -> TopicSpec:
+        config = {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+        return TopicSpec(
+            name=prefix + name, partitions=partitions, replication=replication, purpose=purpose, config=config
+        )
+
+    return (
+        kept("insights", 7, "from the analyzer"),
+        kept("proposals", 1, "from evaluate to validate"),
+        kept("decisions", 30, "to the actuator"),
+        kept("outcomes", 30, "from the actuator"),
+        kept("commands", 7, "from operators and the clock"),
+        kept("journal", 30, "one record per applied event: the audit trail"),
+        kept("dead-letters", 30, "messages that could not be read"),
+        TopicSpec(
+            name=f"{app_id}-scope-state-changelog",
+            partitions=partitions,
+            replication=replication,
+            purpose="state of the scopes",
+            config=CHANGELOG_CONFIG,
+        ),
+    )
+
+
+async def plan(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
+    """What differs from the specification; empty when nothing does."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await client.start()
+    try:
+        return await _differences(client, specs)
+    finally:
+        await client.close()
+
+
+async def apply(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
+    """Create what is missing and mend settings; returns what could not be mended.
+
+    When it returns, every partition has a leader.
+    """
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await client.start()
+    try:
+        for change in await _differences(client, specs):
+            if not change.can_apply:
+                continue
+            if change.found == _MISSING:
+                await _create(client, change.spec)
+            else:
+                resource = ConfigResource(ConfigResourceType.TOPIC, change.topic, configs=change.spec.config)
+                await client.alter_configs([resource])
+        left = await _differences(client, specs)
+        broken = {change.topic for change in left}
+        await _await_leaders(client, [spec.name for spec in specs if spec.name not in broken])
+        return left
+    finally:
+        await client.close()
+
+
+def plan_now(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
+    """`plan` for callers without an event loop."""
+    return asyncio.run(plan(bootstrap_servers, specs))
+
+
+def apply_now(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
+    """`apply` for callers without an event loop."""
+    return asyncio.run(apply(bootstrap_servers, specs))
+
+
+_MISSING = "no such topic"
+
+
+async def _differences(client: AIOKafkaAdminClient, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
+    existing = set(await client.list_topics())
+    names = [spec.name for spec in specs if spec.name in existing]
+    partitions = {}
+    if names:
+        partitions = {found["topic"]: len(found["partitions"]) for found in await client.describe_topics(names)}
+    changes = []
+    for spec in specs:
+        if spec.name not in existing:
+            expected = f"{spec.partitions} partitions, {_shown(spec.config)}"
+            changes.append(Change(topic=spec.name, found=_MISSING, expected=expected, can_apply=True, spec=spec))
+        elif partitions[spec.name] != spec.partitions:
+            found, expected = f"{partitions[spec.name]} partitions", f"{spec.partitions} partitions"
+            changes.append(Change(topic=spec.name, found=found, expected=expected, can_apply=False, spec=spec))
+        else:
+            wrong = await _wrong_config(client, spec)
+            if wrong:
+                expected = _shown({name: spec.config[name] for name in wrong})
+                changes.append(
+                    Change(topic=spec.name, found=_shown(wrong), expected=expected, can_apply=True, spec=spec)
+                )
+    return tuple(changes)
+
+
+async def _wrong_config(client: AIOKafkaAdminClient, spec: TopicSpec) -> dict[str, str]:
+    resource = ConfigResource(ConfigResourceType.TOPIC, spec.name)
+    (response,) = await client.describe_configs([resource])
+    (_code, _message, _kind, _name, entries, *_rest), *_ = response.resources
+    actual = {entry[0]: entry[1] for entry in entries}
+    return {name: actual.get(name, "unset") for name, value in spec.config.items() if actual.get(name) != value}
+
+
+async def _create(client: AIOKafkaAdminClient, spec: TopicSpec) -> None:
+    topic = NewTopic(
+        name=spec.name,
+        num_partitions=spec.partitions,
+        replication_factor=spec.replication,
+        topic_configs=spec.config,
+    )
+    response = await client.create_topics([topic])
+    for _name, code, *rest in response.topic_errors:
+        # Another one may have created it at the same moment.
+        if code not in (0, TopicAlreadyExistsError.errno):
+            raise for_code(code)(f"{spec.name}: {rest}")
+
+
+async def _await_leaders(client: AIOKafkaAdminClient, names: list[str]) -> None:
+    deadline = asyncio.get_running_loop().time() + LEADER_TIMEOUT_S
+    while names:
+        found = await client.describe_topics(names)
+        if all(partition["leader"] >= 0 for topic in found for partition in topic["partitions"]):
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            raise TimeoutError(f"some partitions of {', '.join(names)} had no leader after {LEADER_TIMEOUT_S:g} s")
+        await asyncio.sleep(0.1)
+
+
+def _shown(config: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(config.items()))
