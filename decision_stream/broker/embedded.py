@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
@@ -242,7 +243,9 @@ def _answers(bootstrap_servers: str) -> bool:
         finally:
             await client.close()
 
-    return asyncio.run(ask())
+    # In a thread of its own, since the caller may have a running event loop.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, ask()).result()
 
 
 _KEEPER = Path(__file__).with_name("keeper.py")
