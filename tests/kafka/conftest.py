@@ -1,0 +1,50 @@
+"""A real Kafka for the tests: external, Docker or embedded, chosen as the product chooses, and named in the report."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from decision_stream.broker.choose import Broker, BrokerKind, broker
+from tests.kafka.bench import Bench
+
+PARTITIONS = 4
+
+
+@pytest.fixture(scope="session")
+def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
+    """One Kafka for all tests; `DS_TEST_KAFKA=external|embedded|docker` forces a kind, and what cannot be had fails."""
+    forced = os.environ.get("DS_TEST_KAFKA")
+    with broker(BrokerKind(forced) if forced else None) as found:
+        reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"\nKafka: {found.description}")
+        yield found
+
+
+@pytest.fixture
+def bench(kafka: Broker) -> Iterator[Bench]:
+    """Topics of its own on that Kafka, and workers that are ended with the test."""
+    name = uuid4().hex[:8]
+    made = Bench(
+        bootstrap_servers=kafka.bootstrap_servers, app_id=f"test-{name}", prefix=f"t{name}.", partitions=PARTITIONS
+    )
+    made.create_topics()
+    yield made
+    made.end_workers()
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> None:
+    """Skip, with the accepted reason, where no Docker engine answers."""
+    told = subprocess.run(["docker", "info"], capture_output=True) if _has("docker") else None
+    if told is None or told.returncode != 0:
+        pytest.skip("no Docker engine answers here")
+
+
+def _has(command: str) -> bool:
+    from shutil import which
+
+    return which(command) is not None
