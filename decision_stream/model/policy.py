@@ -7,7 +7,7 @@ Defaults are the seed's (appendix A) where the seed speaks and is sound; where i
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -84,7 +84,7 @@ class DegradationPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class DriftPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Drift detection by ADWIN on window means of quality."""
 
-    algorithm: Name = "adwin"
+    algorithm: Literal["adwin"] = "adwin"
     delta: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.002
     window_size: Annotated[int, Meta(ge=10, le=100_000)] = 1_000
 
@@ -162,11 +162,71 @@ class ParetoPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tombstone_ms: DurationMs = 6 * HOUR_MS
 
 
-class StrategySwitch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A strategy that only has an order and a switch."""
+class FixedAllocation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="fixed"):
+    """Shares that stay as they are; the first is the control's."""
+
+    weights: tuple[Share, ...] = (0.5, 0.5)
+
+
+class ThompsonSampling(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="thompson_sampling"
+):
+    """Shares that follow the posterior; a winner is slow to prove when the loser is starved."""
+
+    prior_alpha: Annotated[float, Meta(gt=0.0, le=1e6)] = 1.0
+    prior_beta: Annotated[float, Meta(gt=0.0, le=1e6)] = 1.0
+
+
+class UpperConfidenceBound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ucb"):
+    """Most of the traffic to the highest upper bound."""
+
+    exploration_param: Annotated[float, Meta(gt=0.0, le=100.0)] = 1.0
+
+
+class EpsilonGreedy(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="epsilon_greedy"
+):
+    """Most of the traffic to the best so far, a share to all."""
+
+    epsilon: Share = 0.1
+
+
+Allocation = FixedAllocation | ThompsonSampling | UpperConfidenceBound | EpsilonGreedy
+
+
+class AbTestingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Experiments with prompts."""
 
     enabled: bool = True
-    priority: int = 0
+    priority: int = 100
+    alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
+    min_sample_size: Annotated[int, Meta(ge=10)] = 1_000
+    max_duration_ms: DurationMs = 7 * DAY_MS
+    early_stopping: bool = True
+    allocation_strategy: Allocation = FixedAllocation()
+
+
+class ReinforcementPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Contextual bandits."""
+
+    enabled: bool = True
+    priority: int = 80
+    algorithm: Literal["thompson_sampling", "lin_ucb", "contextual_thompson", "epsilon_greedy"] = "lin_ucb"
+    alpha: Annotated[float, Meta(gt=0.0, le=100.0)] = 0.3
+    context_dimension: Annotated[int, Meta(ge=1, le=64)] = 16
+    learning_rate: Share = 0.1
+    exploration_rate: Share = 0.1
+
+
+class AdaptiveParametersPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tuning of parameters."""
+
+    enabled: bool = True
+    priority: int = 70
+    optimization_mode: Literal["balanced", "maximize_quality", "minimize_cost", "minimize_latency"] = "balanced"
+    search_strategy: Literal["latin_hypercube", "safe_gaussian_process"] = "safe_gaussian_process"
+    min_improvement: Unit = 0.05
+    update_interval_ms: DurationMs = HOUR_MS
 
 
 class SafetyPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -227,10 +287,10 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict
 
     engine: EnginePolicy = EnginePolicy()
     threshold_based: ThresholdPolicy = ThresholdPolicy()
-    ab_testing: StrategySwitch = StrategySwitch(priority=100)
+    ab_testing: AbTestingPolicy = AbTestingPolicy()
     pareto: ParetoPolicy = ParetoPolicy()
-    reinforcement: StrategySwitch = StrategySwitch(priority=80)
-    adaptive_parameters: StrategySwitch = StrategySwitch(priority=70)
+    reinforcement: ReinforcementPolicy = ReinforcementPolicy()
+    adaptive_parameters: AdaptiveParametersPolicy = AdaptiveParametersPolicy()
     safety: SafetyPolicy = SafetyPolicy()
     ramp: RampPolicy = RampPolicy()
     breaker: BreakerPolicy = BreakerPolicy()

@@ -1,0 +1,256 @@
+"""The command line: `decision-stream`."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from . import ENGINE_VERSION
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Decision engine of an LLM auto-optimizer: insights in, validated and reversible decisions out.",
+)
+topics_app = typer.Typer(no_args_is_help=True, help="Plan, create and check the topics on Kafka.")
+schema_app = typer.Typer(no_args_is_help=True, help="JSON Schemas of the messages.")
+config_app = typer.Typer(no_args_is_help=True, help="Check and show settings.")
+broker_app = typer.Typer(no_args_is_help=True, help="Run the embedded Apache Kafka.")
+app.add_typer(topics_app, name="topics")
+app.add_typer(schema_app, name="schema")
+app.add_typer(config_app, name="config")
+app.add_typer(broker_app, name="broker")
+
+EXIT_USAGE = 2
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="YAML file with settings.", show_default="defaults")
+]
+Bootstrap = Annotated[str | None, typer.Option("--bootstrap-servers", "-b", help="Kafka to use, host:port,...")]
+BrokerOption = Annotated[str | None, typer.Option("--broker", help="embedded or docker, when no Kafka is named.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+SCHEMAS = Path("schemas")
+
+
+def main() -> None:
+    """Entry point: expected failures end with a message and a status, not with a traceback."""
+    from .broker.failure import BrokerUnavailable
+    from .settings import BadSettings
+    from .stream.hardening.versions import UntestedVersion
+
+    try:
+        app()
+    except (BadSettings, BrokerUnavailable, UntestedVersion) as fault:
+        print(f"decision-stream: {fault}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+
+
+@app.command()
+def run(config: Config = None, bootstrap_servers: Bootstrap = None, broker: BrokerOption = None) -> None:
+    """Run a worker until it is told to stop (SIGTERM drains it, a second signal ends it at once)."""
+    import uvloop
+
+    from .edge.logs import configure
+    from .tools.serve import serve
+
+    settings = _settings(config)
+    configure(settings.monitoring.log_level, settings.monitoring.log_format)
+    with _kafka(settings, bootstrap_servers, broker) as address:
+        sys.exit(uvloop.run(serve(settings, address)))
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(help="How long the simulation runs, in real seconds.", min=10.0)] = 90.0,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated fleet.")] = 7,
+    headless: Annotated[bool, typer.Option("--headless", help="Plain lines instead of the live view.")] = False,
+    bootstrap_servers: Bootstrap = None,
+    broker: BrokerOption = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Write every message of the run to this file (JSON lines).")
+    ] = None,
+) -> None:
+    """Watch the engine decide: a real Kafka, a worker, and a simulated LLM fleet with incidents."""
+    from .sim.demo import run_demo
+
+    console = Console()
+    with _kafka(None, bootstrap_servers, broker) as address:
+        sys.exit(
+            run_demo(address, seconds=seconds, seed=seed, headless=headless or not console.is_terminal, record=record)
+        )
+
+
+@app.command()
+def strategies(as_json: AsJson = False) -> None:
+    """List the five strategies, their order, and which of them are complete."""
+    from .model.policy import Policy
+    from .strategies.registry import STRATEGIES
+
+    rows = [
+        {"name": strategy.name, "priority": strategy.priority(Policy()), "complete": strategy.complete}
+        for strategy in STRATEGIES
+    ]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table("strategy", "priority", "state")
+    for row in rows:
+        table.add_row(row["name"], str(row["priority"]), "complete" if row["complete"] else "proposes nothing yet")
+    Console().print(table)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(ENGINE_VERSION)
+
+
+@topics_app.command("plan")
+def topics_plan(config: Config = None, bootstrap_servers: Bootstrap = None, as_json: AsJson = False) -> None:
+    """Show what would be created or changed."""
+    from .broker.topics import plan_now
+
+    settings = _settings(config)
+    changes = plan_now(_named(settings, bootstrap_servers), _specs(settings))
+    if as_json:
+        print(json.dumps([{"topic": it.topic, "found": it.found, "expected": it.expected} for it in changes]))
+    else:
+        _say_all(changes, "nothing to do: all topics are as they should be")
+
+
+@topics_app.command("apply")
+def topics_apply(config: Config = None, bootstrap_servers: Bootstrap = None) -> None:
+    """Create what is missing and mend settings; fails when something needs a person."""
+    from .broker.topics import apply_now
+
+    settings = _settings(config)
+    left = apply_now(_named(settings, bootstrap_servers), _specs(settings))
+    _say_all(left, "all topics are as they should be")
+    sys.exit(1 if left else 0)
+
+
+@topics_app.command("check")
+def topics_check(config: Config = None, bootstrap_servers: Bootstrap = None) -> None:
+    """Fail when a topic is not as it should be."""
+    from .broker.topics import plan_now
+
+    settings = _settings(config)
+    changes = plan_now(_named(settings, bootstrap_servers), _specs(settings))
+    _say_all(changes, "all topics are as they should be")
+    sys.exit(1 if changes else 0)
+
+
+@schema_app.command("export")
+def schema_export(directory: Path = SCHEMAS) -> None:
+    """Write the JSON Schemas of all messages."""
+    from .wire.schemas import export
+
+    _say_all(export(directory), "nothing changed")
+
+
+@schema_app.command("check")
+def schema_check(directory: Path = SCHEMAS) -> None:
+    """Fail when a schema file is missing or outdated."""
+    from .wire.schemas import outdated
+
+    names = outdated(directory)
+    _say_all([f"{name}: outdated; run `decision-stream schema export`" for name in names], "all schemas are current")
+    sys.exit(1 if names else 0)
+
+
+@config_app.command("check")
+def config_check(file: Path) -> None:
+    """Fail, naming every mistake, when a settings file cannot be used."""
+    settings = _settings(file)
+    print(f"{file} is good; policy {settings.policy.hash}")
+
+
+@config_app.command("show")
+def config_show(config: Config = None) -> None:
+    """Print the settings in force, defaults included, as JSON."""
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(_settings(config)), indent=2).decode())
+
+
+@broker_app.command("start")
+def broker_start(
+    directory: Annotated[Path | None, typer.Option("--keep", help="Keep data and logs in this directory.")] = None,
+) -> None:
+    """Run the embedded Apache Kafka in the foreground and print its address."""
+    import signal
+
+    from .broker.choose import BrokerKind
+    from .broker.choose import broker as choose
+
+    with choose(BrokerKind.EMBEDDED, directory=directory, progress=_say) as kafka:
+        _say(kafka.description)
+        print(kafka.bootstrap_servers, flush=True)
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+def _settings(path: Path | None) -> "Settings":
+    from .settings import load
+
+    return load(path)
+
+
+def _named(settings: "Settings", bootstrap_servers: str | None) -> str:
+    import os
+
+    from .broker.failure import BrokerUnavailable
+
+    found = bootstrap_servers or os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or settings.kafka.bootstrap_servers
+    if not found:
+        raise BrokerUnavailable(
+            "no Kafka is named: use --bootstrap-servers, KAFKA_BOOTSTRAP_SERVERS or kafka.bootstrap_servers"
+        )
+    return found
+
+
+def _specs(settings: "Settings"):
+    from .broker.topics import topic_table
+
+    kafka = settings.kafka
+    return topic_table(
+        prefix=kafka.topic_prefix, app_id=kafka.app_id, partitions=kafka.partitions, replication=kafka.replication
+    )
+
+
+@contextmanager
+def _kafka(settings: "Settings | None", bootstrap_servers: str | None, kind: str | None) -> Iterator[str]:
+    """The address of the Kafka to use; an embedded one is created with its topics."""
+    from .broker.choose import BrokerKind
+    from .broker.choose import broker as choose
+    from .broker.topics import apply_now
+
+    named = bootstrap_servers or (settings.kafka.bootstrap_servers if settings else None) or None
+    with choose(BrokerKind(kind) if kind else None, named, progress=_say) as kafka:
+        _say(f"Kafka: {kafka.description}")
+        if settings is not None and kafka.kind is not BrokerKind.EXTERNAL:
+            apply_now(kafka.bootstrap_servers, _specs(settings))
+        yield kafka.bootstrap_servers
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _say_all(lines, otherwise: str) -> None:
+    for line in lines:
+        print(line)
+    if not lines:
+        print(otherwise)
+
+
+if __name__ == "__main__":
+    main()

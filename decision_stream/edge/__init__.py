@@ -1,0 +1,1 @@
+"""The engine as people and other services meet it: metrics, health, logs."""

@@ -1,0 +1,302 @@
+"""Settings from a YAML file and the environment, read once: every key checked, every mistake told at once.
+
+The file has the seed's layout (appendix A): `engine`, `strategies.<name>.{enabled, priority, config}`, `safety`,
+`validation`,
+`monitoring`; and `ramp`, `breaker`, `catalog` and `kafka` beside them. A key is the field's name without its unit:
+`decision_timeout` for `decision_timeout_ms`. Durations are written `30s`, `5m`, `7d`.
+`DS_SAFETY__MAX_COST_INCREASE=0.2` overrides a key.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import yaml
+from msgspec import Meta, Struct
+from msgspec.structs import FieldInfo, fields
+
+from .model.metrics import ModelEstimate
+from .model.policy import (
+    AbTestingPolicy,
+    AdaptiveParametersPolicy,
+    BreakerPolicy,
+    DurationMs,
+    EnginePolicy,
+    ParetoPolicy,
+    Policy,
+    RampPolicy,
+    ReinforcementPolicy,
+    SafetyPolicy,
+    ThresholdPolicy,
+    ValidationPolicy,
+)
+from .stream.config import StreamSettings
+
+PREFIX = "DS_"
+UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+STRATEGIES: dict[str, type[Struct]] = {
+    "ab_testing": AbTestingPolicy,
+    "reinforcement": ReinforcementPolicy,
+    "pareto": ParetoPolicy,
+    "adaptive_parameters": AdaptiveParametersPolicy,
+    "threshold_based": ThresholdPolicy,
+}
+
+
+class BadSettings(Exception):
+    """The settings cannot be used; the message lists every mistake with its path."""
+
+
+class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to reach Kafka, and how the worker takes part in its group."""
+
+    # Empty: the embedded Kafka, or what --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS say.
+    bootstrap_servers: str = ""
+    # Also the name of the consumer group and of the changelog: changing it starts with empty state.
+    app_id: Annotated[str, Meta(min_length=1, max_length=100, pattern="^[a-zA-Z0-9._-]+$")] = "decision-stream"
+    topic_prefix: Annotated[str, Meta(max_length=100, pattern="^[a-zA-Z0-9._-]*$")] = "ds."
+    # Chosen once, generously: it bounds the number of workers and cannot be changed in place.
+    partitions: Annotated[int, Meta(ge=1, le=1_000)] = 12
+    replication: Annotated[int, Meta(ge=1, le=10)] = 1
+    session_timeout_ms: DurationMs = 15_000
+    heartbeat_interval_ms: DurationMs = 3_000
+    rebalance_timeout_ms: DurationMs = 30_000
+    commit_interval_ms: DurationMs = 1_000
+    linger_ms: DurationMs = 5
+    # The broker collects for this long before it answers: cheaper at low rates, this much later at worst.
+    fetch_max_wait_ms: DurationMs = 10
+    # 0: ticks come from outside, as in the simulator.
+    tick_interval_ms: DurationMs = 5_000
+
+
+class MonitoringSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Metrics, health and logs."""
+
+    # 0 picks a free port. The seed's 9090 is the port of Prometheus itself; it is accepted.
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 9_464
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    enable_prometheus: bool = True
+    enable_tracing: bool = False
+    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    log_format: Annotated[str, Meta(pattern="^(auto|json|text)$")] = "auto"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All settings of a process."""
+
+    policy: Policy = Policy()
+    kafka: KafkaSettings = KafkaSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+
+    def stream(self, bootstrap_servers: str) -> StreamSettings:
+        """What the worker needs, with the Kafka that was chosen."""
+        kafka = self.kafka
+        names = {info.name for info in fields(kafka)} - {"bootstrap_servers"}
+        return StreamSettings(
+            bootstrap_servers=bootstrap_servers,
+            policy=self.policy,
+            **{name: getattr(kafka, name) for name in sorted(names)},
+        )
+
+
+SECTIONS: dict[str, type[Struct]] = {
+    "engine": EnginePolicy,
+    "safety": SafetyPolicy,
+    "validation": ValidationPolicy,
+    "ramp": RampPolicy,
+    "breaker": BreakerPolicy,
+    "monitoring": MonitoringSettings,
+    "kafka": KafkaSettings,
+}
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings of this file and environment; without a file, the defaults. Raises `BadSettings`."""
+    text = ""
+    if path is not None:
+        try:
+            text = path.read_text()
+        except OSError as fault:
+            raise BadSettings(f"{path} cannot be read: {fault.strerror}") from fault
+    return parse(text, os.environ if environment is None else environment, source=str(path or "defaults"))
+
+
+def parse(text: str, environment: Mapping[str, str], source: str = "settings") -> Settings:
+    """Settings of a YAML text and an environment. Raises `BadSettings`."""
+    try:
+        document = yaml.load(text, Loader=_StrictLoader) or {}
+    except yaml.YAMLError as fault:
+        raise BadSettings(f"{source} is not YAML: {fault}") from fault
+    if not isinstance(document, dict):
+        raise BadSettings(f"{source} holds {type(document).__name__}, expected a mapping")
+    errors: list[str] = []
+    _override(document, environment, errors)
+    known = [*SECTIONS, "strategies", "catalog"]
+    errors += [_unknown(key, known, "") for key in document if key not in known]
+    built = {name: _build(kind, document.get(name) or {}, name, errors) for name, kind in SECTIONS.items()}
+    strategies = _strategies(document.get("strategies") or {}, errors)
+    catalog = _leaf(document.get("catalog") or [], tuple[ModelEstimate, ...], "catalog", errors)
+    if errors:
+        raise BadSettings(f"{source} has {len(errors)} mistake(s):\n" + "\n".join(f"  {error}" for error in errors))
+    kafka, monitoring = built.pop("kafka"), built.pop("monitoring")
+    return Settings(policy=Policy(**built, **strategies, catalog=catalog), kafka=kafka, monitoring=monitoring)
+
+
+def duration_ms(text: str) -> int:
+    """Milliseconds of a duration such as `30s`, `1h30m`, `7d`; raises ValueError.
+
+    >>> duration_ms("1h30m"), duration_ms("250ms")
+    (5400000, 250)
+    """
+    parts = re.findall(r"(\d+)(ms|s|m|h|d)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"{text!r} is no duration; expected one such as 30s, 5m, 1h or 7d")
+    return sum(int(number) * UNITS_MS[unit] for number, unit in parts)
+
+
+def shown_duration(value_ms: int) -> str:
+    """A duration as it is written in the file.
+
+    >>> shown_duration(300_000), shown_duration(0)
+    ('5m', '0s')
+    """
+    for unit in ("d", "h", "m", "s"):
+        if value_ms and value_ms % UNITS_MS[unit] == 0:
+            return f"{value_ms // UNITS_MS[unit]}{unit}"
+    return f"{value_ms}ms" if value_ms else "0s"
+
+
+def key_of(name: str) -> str:
+    """A field's key in the file: its name without the unit."""
+    return re.sub(r"_(ms|usd)$", "", name)
+
+
+def is_duration(info: FieldInfo) -> bool:
+    """Whether a field is written as a duration: whole milliseconds. Measured latencies are plain numbers of ms."""
+    return info.type == DurationMs
+
+
+def _strategies(section: Any, errors: list[str]) -> dict[str, Any]:
+    if not isinstance(section, dict):
+        errors.append(f"strategies: found {_kind(section)}, expected a mapping")
+        return {}
+    errors += [_unknown(name, list(STRATEGIES), "strategies.") for name in section if name not in STRATEGIES]
+    built = {}
+    for name, kind in STRATEGIES.items():
+        path = f"strategies.{name}"
+        entry = section.get(name) or {}
+        if not isinstance(entry, dict):
+            errors.append(f"{path}: found {_kind(entry)}, expected a mapping")
+            continue
+        allowed = ["enabled", "priority", "config"]
+        errors += [_unknown(key, allowed, f"{path}.") for key in entry if key not in allowed]
+        switches = {key: entry[key] for key in ("enabled", "priority") if key in entry}
+        config = entry.get("config") or {}
+        if not isinstance(config, dict):
+            errors.append(f"{path}.config: found {_kind(config)}, expected a mapping")
+            continue
+        errors += [_unknown(key, [], f"{path}.config.") for key in config if key in ("enabled", "priority")]
+        built[name] = _build(kind, {**config, **switches}, f"{path}.config", errors)
+    return built
+
+
+def _build(kind: type[Struct], section: Any, path: str, errors: list[str]) -> Any:
+    """A struct from a mapping; mistakes are added to the list."""
+    if not isinstance(section, dict):
+        errors.append(f"{path}: found {_kind(section)}, expected a mapping")
+        return None
+    by_key = {key_of(info.name): info for info in fields(kind)}
+    errors += [_unknown(key, list(by_key), f"{path}.") for key in section if key not in by_key]
+    before = len(errors)
+    values = {}
+    for key, info in by_key.items():
+        if key not in section:
+            continue
+        value, where = section[key], f"{path}.{key}"
+        if isinstance(info.type, type) and issubclass(info.type, Struct):
+            values[info.name] = _build(info.type, value or {}, where, errors)
+        elif is_duration(info):
+            values[info.name] = _duration(value, info, where, errors)
+        else:
+            values[info.name] = _leaf(value, info.type, where, errors)
+    if len(errors) > before:
+        return None
+    try:
+        return kind(**values)
+    except ValueError as fault:
+        errors.append(f"{path}: {fault}")
+        return None
+
+
+def _duration(value: Any, info: FieldInfo, path: str, errors: list[str]) -> Any:
+    if value == 0:
+        return 0
+    if not isinstance(value, str):
+        errors.append(f"{path}: found {value!r}, expected a duration with its unit, such as 30s")
+        return None
+    try:
+        return _leaf(duration_ms(value), info.type, path, errors)
+    except ValueError as fault:
+        errors.append(f"{path}: {fault}")
+        return None
+
+
+def _leaf(value: Any, kind: Any, path: str, errors: list[str]) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as fault:
+        errors.append(f"{path}: found {value!r}; {fault}")
+        return None
+
+
+def _unknown(key: Any, known: list[str], path: str) -> str:
+    near = get_close_matches(str(key), known, n=1, cutoff=0.5)
+    return f"{path}{key}: unknown key" + (f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}")
+
+
+def _override(document: dict[Any, Any], environment: Mapping[str, str], errors: list[str]) -> None:
+    """Put `DS_SECTION__KEY` values into the document, as if they had been written there."""
+    names = {**SECTIONS, "strategies": Struct}
+    for variable in sorted(environment):
+        path = variable.removeprefix(PREFIX).lower().split("__")
+        if not variable.startswith(PREFIX) or len(path) < 2 or path[0] not in names:
+            continue
+        place: Any = document
+        for part in path[:-1]:
+            nested = place.get(part) if isinstance(place, dict) else None
+            if nested is None and isinstance(place, dict):
+                nested = place[part] = {}
+            place = nested
+        if not isinstance(place, dict):
+            errors.append(f"{variable}: {'.'.join(path[:-1])} is no mapping")
+            continue
+        try:
+            place[path[-1]] = yaml.safe_load(environment[variable])
+        except yaml.YAMLError:
+            errors.append(f"{variable}: the value is not YAML")
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else type(value).__name__
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML in which a key that is written twice is a mistake."""
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    loader.flatten_mapping(node)
+    result: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node)
+        if key in result:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is written twice", key_node.start_mark)
+        result[key] = loader.construct_object(value_node, deep=True)
+    return result
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

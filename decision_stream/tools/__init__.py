@@ -1,0 +1,1 @@
+"""Tools around the engine: serving a worker, replay, verification, benchmarks."""

@@ -1,0 +1,49 @@
+"""Serves a worker with its probes and metrics, after checking that the topics are as they must be."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from ..broker.topics import plan, topic_table
+from ..edge.health import HealthServer
+from ..edge.logs import DecisionLog
+from ..edge.metrics import Metrics
+from ..edge.observers import Observers
+from ..stream.worker import Worker
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+log = logging.getLogger(__name__)
+
+EXIT_TOPICS = 3
+
+
+async def serve(settings: "Settings", bootstrap_servers: str) -> int:
+    """Run a worker until it is stopped; returns the exit status."""
+    kafka = settings.kafka
+    specs = topic_table(
+        prefix=kafka.topic_prefix, app_id=kafka.app_id, partitions=kafka.partitions, replication=kafka.replication
+    )
+    wrong = await plan(bootstrap_servers, specs)
+    for change in wrong:
+        log.error("topic is not as it must be", extra={"topic": change.topic, "why": str(change)})
+    if wrong:
+        return EXIT_TOPICS
+    metrics = Metrics()
+    worker = Worker(settings.stream(bootstrap_servers), Observers(metrics, DecisionLog()))
+    monitoring = settings.monitoring
+    render = metrics.render if monitoring.enable_prometheus else None
+    server = HealthServer(monitoring.host, monitoring.metrics_port, worker.health, render)
+    try:
+        await server.start()
+    except OSError as fault:
+        log.error(
+            "probes cannot listen", extra={"host": monitoring.host, "port": monitoring.metrics_port, "why": str(fault)}
+        )
+        return EXIT_TOPICS
+    log.info("probes listen", extra={"host": monitoring.host, "port": server.port})
+    try:
+        await worker.run()
+    finally:
+        await server.stop()
+    return 0
