@@ -34,7 +34,7 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     if turn.cold.route_broken_until_ms:
         turn.refuse("engine", "route_broken", limit=float(turn.cold.route_broken_until_ms))
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
-    if not measures(insight, configuration):
+    if not _is_measured(turn, insight):
         turn.refuse("engine", "other_configuration", "the window measured another configuration than the one in use")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
 
@@ -55,13 +55,18 @@ def _adopt(turn: Turn, insight: Insight) -> None:
 
 
 def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> None:
-    assert turn.configuration is not None
     hot = replace(turn.hot, windows=turn.hot.windows + 1, insight_at_ms=insight.at_ms)
-    if measures(insight, turn.configuration) and not turn.cold.route_broken_until_ms:
-        hot = replace(hot, live=taken_in(hot.live, insight))
+    if _is_measured(turn, insight) and not turn.cold.route_broken_until_ms:
+        ramping = any(live.ramp is not None for live in turn.cold.live)
+        if not ramping:
+            hot = replace(hot, live=taken_in(hot.live, insight))
         for strategy in strategies:
             if strategy.is_enabled(turn.policy):
                 hot = strategy.observe(hot, insight, turn.policy)
+        if ramping:
+            # The window mixes two configurations. Hard limits hold for both; what is compared with the past is the
+            # business of the ramp's guards, which know what change was promised.
+            hot = replace(hot, alarms=turn.hot.alarms)
     turn.hot = hot
     news = [estimate for estimate in insight.candidates if _is_news(estimate, turn.cold.estimates.get(estimate.model))]
     if news:
@@ -83,6 +88,13 @@ def _kept(estimates: dict[str, ModelEstimate]) -> dict[str, ModelEstimate]:
     """The best-known estimates, in the order of their names."""
     best = sorted(estimates.values(), key=lambda estimate: (-estimate.samples, estimate.model))[:MAX_ESTIMATES]
     return {estimate.model: estimate for estimate in sorted(best, key=lambda estimate: estimate.model)}
+
+
+def _is_measured(turn: Turn, insight: Insight) -> bool:
+    """Whether the window speaks of the configuration in use, or of one that is being ramped up."""
+    assert turn.configuration is not None
+    ramped = [turn.target_of(live.decision) for live in turn.cold.live if live.ramp is not None]
+    return any(measures(insight, configuration) for configuration in (turn.configuration, *ramped))
 
 
 def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> list[Candidate]:

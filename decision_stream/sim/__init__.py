@@ -1,0 +1,1 @@
+"""A simulated LLM fleet with a known truth: models, scopes, incidents, analyzer and actuator."""

@@ -1,0 +1,29 @@
+"""Settings of the demo: the product's defaults, with a ramp short enough to be watched."""
+
+DEMO_SETTINGS = """\
+# The simulated fleet's clock runs faster than the wall's, in its events; the engine does not know.
+kafka:
+  app_id: decision-stream-demo
+  topic_prefix: demo.
+  partitions: 4
+  # The simulator publishes ticks in its own time.
+  tick_interval: 0
+  session_timeout: 6s
+  heartbeat_interval: 1s
+ramp:
+  step: 3m
+  bake: 5m
+engine:
+  decision_timeout: 5m
+safety:
+  # The hard limit of 5 s on p95 is what counts here; a slower model within it is no harm.
+  max_latency_increase: 1.5
+monitoring:
+  metrics_port: 0
+  log_format: json
+  log_level: warning
+"""
+SLOW_MS = 5_000.0
+"""The policy's limit on p95 latency, which arms count slow requests against."""
+START_MS = 1_760_000_000_000
+"""Simulated time of minute 0: it lies in the past, so that no event seems to come from the future."""
