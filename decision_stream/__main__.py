@@ -14,6 +14,7 @@ from rich.table import Table
 from . import ENGINE_VERSION
 
 if TYPE_CHECKING:
+    from .broker.choose import Broker
     from .settings import Settings
 
 app = typer.Typer(
@@ -64,8 +65,9 @@ def run(config: Config = None, bootstrap_servers: Bootstrap = None, broker: Brok
 
     settings = _settings(config)
     configure(settings.monitoring.log_level, settings.monitoring.log_format)
-    with _kafka(settings, bootstrap_servers, broker) as address:
-        sys.exit(uvloop.run(serve(settings, address)))
+    with _kafka(settings, bootstrap_servers, broker) as kafka:
+        status = uvloop.run(serve(settings, kafka.bootstrap_servers))
+    sys.exit(status)
 
 
 @app.command()
@@ -75,18 +77,22 @@ def demo(
     headless: Annotated[bool, typer.Option("--headless", help="Plain lines instead of the live view.")] = False,
     bootstrap_servers: Bootstrap = None,
     broker: BrokerOption = None,
-    record: Annotated[
-        Path | None, typer.Option(help="Write every message of the run to this file (JSON lines).")
-    ] = None,
+    record: Annotated[Path | None, typer.Option(help="Write every message to this file, as JSON lines.")] = None,
 ) -> None:
     """Watch the engine decide: a real Kafka, a worker, and a simulated LLM fleet with incidents."""
     from .sim.demo import run_demo
 
     console = Console()
-    with _kafka(None, bootstrap_servers, broker) as address:
-        sys.exit(
-            run_demo(address, seconds=seconds, seed=seed, headless=headless or not console.is_terminal, record=record)
+    with _kafka(None, bootstrap_servers, broker) as kafka:
+        status = run_demo(
+            kafka.bootstrap_servers,
+            f"Kafka: {kafka.description}",
+            seconds=seconds,
+            seed=seed,
+            headless=headless or not console.is_terminal,
+            record=record,
         )
+    sys.exit(status)
 
 
 @app.command()
@@ -227,18 +233,20 @@ def _specs(settings: "Settings"):
 
 
 @contextmanager
-def _kafka(settings: "Settings | None", bootstrap_servers: str | None, kind: str | None) -> Iterator[str]:
-    """The address of the Kafka to use; an embedded one is created with its topics."""
+def _kafka(settings: "Settings | None", bootstrap_servers: str | None, kind: str | None) -> "Iterator[Broker]":
+    """The Kafka to use; one that is started here is created with its topics."""
     from .broker.choose import BrokerKind
     from .broker.choose import broker as choose
     from .broker.topics import apply_now
 
     named = bootstrap_servers or (settings.kafka.bootstrap_servers if settings else None) or None
-    with choose(BrokerKind(kind) if kind else None, named, progress=_say) as kafka:
+    # What a worker decides on must be there at its next start; a demo begins anew.
+    directory = Path(".decision_stream") / "kafka" if settings else None
+    with choose(BrokerKind(kind) if kind else None, named, directory=directory, progress=_say) as kafka:
         _say(f"Kafka: {kafka.description}")
         if settings is not None and kafka.kind is not BrokerKind.EXTERNAL:
             apply_now(kafka.bootstrap_servers, _specs(settings))
-        yield kafka.bootstrap_servers
+        yield kafka
 
 
 def _say(line: str) -> None:

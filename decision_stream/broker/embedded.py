@@ -47,13 +47,22 @@ class EmbeddedKafka:
     ) -> None:
         self._is_temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="decision-stream-kafka-"))
-        self.port = port or free_port()
-        self._controller_port = free_port(but=self.port)
+        self.port, self._controller_port = self._ports(port)
         self._properties = dict(properties or {})
         self._progress = progress
         self._keeper: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
         self.java_version = ""
+
+    def _ports(self, port: int | None) -> tuple[int, int]:
+        """Ports for clients and controller: those the data directory was made with, where they are free."""
+        noted = self.directory / "ports"
+        if port is None and noted.exists():
+            kept = tuple(int(number) for number in noted.read_text().split())
+            if len(kept) == 2 and all(_is_free(number) for number in kept):
+                return kept
+        port = port or free_port()
+        return port, free_port(but=port)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -76,6 +85,7 @@ class EmbeddedKafka:
         java = find_java()
         self.java_version = java.version
         self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "ports").write_text(f"{self.port} {self._controller_port}\n")
         configuration = self.directory / "server.properties"
         configuration.write_text("".join(f"{name}={value}\n" for name, value in self._settings().items()))
         options = [str(java.path), *JAVA_OPTIONS, "-cp", jars]
@@ -208,15 +218,19 @@ def free_port(but: int | None = None) -> int:
     start = PORTS.start + os.getpid() * 7 % len(PORTS)
     for number in range(len(PORTS)):
         port = PORTS.start + (start + number) % len(PORTS)
-        if port == but:
-            continue
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if port != but and _is_free(port):
             return port
     raise BrokerUnavailable(f"no free port between {PORTS.start} and {PORTS.stop}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def _answers(bootstrap_servers: str) -> bool:
