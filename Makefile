@@ -1,0 +1,36 @@
+# Two commands matter: `make demo` watches the engine decide, `make test` proves it. Both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
+
+demo: $(STAMP) ## run the main job: Kafka, the engine, and a simulated fleet (ARGS="--seconds 60 --headless")
+	$(VENV)/bin/decision-stream demo $(ARGS)
+
+test: $(STAMP) ## run all tests, on a real Kafka (ARGS="-k name")
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+bench: $(STAMP) ## measure CPU per insight: the core, the worker, and bare Faust beside them
+	$(VENV)/bin/python -m bench $(ARGS)
+
+lint: $(STAMP) ## check style and imports
+	$(VENV)/bin/ruff check decision_stream tests bench
+	$(VENV)/bin/ruff format --check decision_stream tests bench
+
+clean: ## remove the environment and what runs left behind
+	rm -rf $(VENV) .decision_stream .pytest_cache .hypothesis .ruff_cache
+
+# The environment is made again when the lock or the project changes.
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, found " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@echo "setting up $(VENV): about 80 packages, a minute or two the first time"
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --progress-bar on --require-hashes -r requirements-dev.lock
+	$(VENV)/bin/python -m pip install --no-deps --no-build-isolation --quiet -e .
+	@touch $@

@@ -1,0 +1,1 @@
+"""Measurements: CPU per insight, printed, never asserted."""
