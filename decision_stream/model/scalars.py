@@ -13,15 +13,16 @@ Seconds = Annotated[float, Meta(ge=0.0, le=1e9, description="a duration in secon
 Usd = Annotated[float, Meta(ge=0.0, le=1e6, description="US dollars")]
 Ratio = Annotated[float, Meta(ge=-1e6, le=1e6, description="a relative change; 0.1 is ten percent more")]
 EventTime = Annotated[int, Meta(ge=0, le=4_102_444_800_000, description="milliseconds since 1970 UTC")]
-Identifier = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+Identifier = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$(?!\n)")]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Text = Annotated[str, Meta(max_length=2_000)]
+# In Python `$` also matches before a final line feed; the look-ahead closes that door and means the same in ECMAScript.
 # tenant/service/route: printable ASCII without blanks, two slashes.
 ScopeName = Annotated[
     str,
     Meta(
         max_length=200,
-        pattern=r"^[A-Za-z0-9._:-]+/[A-Za-z0-9._:-]+/[A-Za-z0-9._:-]+$",
+        pattern=r"^[A-Za-z0-9._:-]+/[A-Za-z0-9._:-]+/[A-Za-z0-9._:-]+$(?!\n)",
         description="the unit whose configuration is optimised: tenant/service/route",
     ),
 ]

@@ -1,0 +1,183 @@
+"""One record applied to one stored scope: once, whole, and the same again."""
+
+from hashlib import sha256
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from decision_stream.model.command import Tick
+from decision_stream.model.journal import JournalRecord, Source
+from decision_stream.model.policy import Policy
+from decision_stream.stream import record
+from decision_stream.stream.record import (
+    GENESIS,
+    ColdRecord,
+    StateTooLarge,
+    StoredScope,
+    UnreadableState,
+    apply,
+    cold_key,
+    empty,
+    load,
+    supersedes,
+)
+from tests.factories import SCOPE, command, estimate, insight
+
+POLICY = Policy()
+CHEAP = (estimate("cheap", quality=0.895, cost_usd=0.002, p95_ms=1_900.0),)
+
+
+def at(offset: int, topic: str = "insights") -> Source:
+    return Source(topic=topic, partition=1, offset=offset)
+
+
+def told(minutes: range, stored: StoredScope | None = None) -> tuple[StoredScope, dict[bytes, bytes], list]:
+    """Insights applied in a row: the scope, the table as it would be, and the outputs."""
+    stored, table, outputs = stored or empty(SCOPE), {}, []
+    for minute in minutes:
+        done = apply(stored, at(minute), insight(minute, candidates=CHEAP), POLICY)
+        stored = done.stored
+        table |= dict(done.writes)
+        outputs += done.outputs
+    return stored, table, outputs
+
+
+def read_back(table: dict[bytes, bytes]) -> StoredScope:
+    return load(SCOPE, table.get(SCOPE.encode()), table.get(cold_key(SCOPE)))
+
+
+def test_a_redelivered_record_changes_nothing_and_repeats_its_bytes():
+    before, _, _ = told(range(4))
+    first = apply(before, at(4), insight(4, candidates=CHEAP), POLICY)
+    again = apply(first.stored, at(4), insight(4, candidates=CHEAP), POLICY)
+    assert again.stored == first.stored and again.writes == () and again.effects is None
+    assert again.outputs == first.outputs
+
+
+def test_an_older_record_than_the_fence_has_no_effect_even_when_its_outputs_are_gone():
+    stored, _, _ = told(range(5))
+    stored = apply(stored, at(5), insight(5), POLICY, delivered=frozenset(range(6))).stored
+    again = apply(stored, at(2), insight(2), POLICY)
+    assert again.stored is stored and again.outputs == ()
+
+
+def test_delivered_outputs_leave_the_outbox():
+    stored, _, _ = told(range(5))
+    assert [entry.sequence for entry in stored.outbox] == [1, 2, 3, 4, 5]
+    after = apply(stored, at(5), insight(5), POLICY, delivered=frozenset({1, 2, 4, 5})).stored
+    assert [entry.sequence for entry in after.outbox] == [3, 6]
+
+
+def test_what_is_stored_is_read_back_and_goes_on_as_if_nothing_had_happened():
+    stored, table, _ = told(range(6))
+    back = read_back(table)
+    assert back.state == stored.state and back.fence == stored.fence and back.head == stored.head
+    one = apply(stored, at(6), insight(6), POLICY)
+    other = apply(back, at(6), insight(6), POLICY)
+    assert one.outputs == other.outputs and one.stored.state == other.stored.state
+
+
+def test_a_crash_between_the_cold_and_the_hot_write_is_repaired_on_load():
+    stored, table, _ = told(range(4))
+    done = apply(stored, at(4), insight(4, candidates=(estimate("new"),)), POLICY)
+    assert [key for key, _ in done.writes] == [cold_key(SCOPE), SCOPE.encode()]
+    torn = table | dict(done.writes[:1])
+    back = read_back(torn)
+    assert back.state == stored.state
+    assert apply(back, at(4), insight(4, candidates=(estimate("new"),)), POLICY).outputs == done.outputs
+
+
+def test_a_crash_after_the_very_first_cold_write_leaves_an_empty_scope():
+    done = apply(empty(SCOPE), at(0), insight(0), POLICY)
+    assert read_back(dict(done.writes[:1])).state == empty(SCOPE).state
+
+
+def test_a_quiet_insight_writes_the_hot_record_only():
+    stored, _, _ = told(range(4))
+    quiet = apply(stored, at(4), insight(4), POLICY, delivered=frozenset(range(5)))
+    assert [key for key, _ in quiet.writes] == [SCOPE.encode()]
+
+
+def test_the_journal_is_a_chain_of_hashes_without_gaps():
+    _, _, outputs = told(range(6))
+    head = GENESIS.hex()
+    journal = [output.value for output in outputs if output.topic == "journal"]
+    for number, value in enumerate(journal):
+        entry = msgspec.json.decode(value, type=JournalRecord)
+        assert (entry.previous_hash, entry.sequence) == (head, number + 1)
+        head = sha256(value).hexdigest()
+
+
+def test_a_new_owner_outranks_a_late_write_of_the_one_before():
+    stored, table, _ = told(range(4))
+    owner = read_back(table)
+    newer = dict(apply(owner, at(4), insight(4), POLICY).writes)
+    late, late_table = stored, {}
+    for offset in range(4, 40):
+        done = apply(late, at(offset), insight(offset), POLICY)
+        late, late_table = done.stored, late_table | dict(done.writes)
+    for key in newer:
+        assert supersedes(newer[key], late_table.get(key, table[key]))
+        assert key not in late_table or not supersedes(late_table[key], newer[key])
+
+
+def test_too_large_a_state_is_refused_before_anything_changes(monkeypatch):
+    stored, _, _ = told(range(4))
+    monkeypatch.setattr(record, "MAX_STATE_BYTES", 500)
+    with pytest.raises(StateTooLarge, match="at most 500"):
+        apply(stored, at(4), insight(4), POLICY)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xc1garbage", b"\x90"])
+def test_damaged_bytes_are_refused_by_name(damage):
+    _, table, _ = told(range(3))
+    with pytest.raises(UnreadableState, match=SCOPE):
+        load(SCOPE, damage, table[cold_key(SCOPE)])
+
+
+def test_parts_that_do_not_belong_together_are_refused():
+    _, table, _ = told(range(3))
+    cold = msgspec.msgpack.decode(table[cold_key(SCOPE)], type=ColdRecord)
+    stranger = msgspec.msgpack.encode(replace(cold, version=cold.version + 5))
+    with pytest.raises(UnreadableState, match="names cold version"):
+        load(SCOPE, table[SCOPE.encode()], stranger)
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(
+    redelivered=st.lists(st.integers(0, 11), max_size=6),
+    crashes=st.sets(st.integers(0, 11), max_size=4),
+    torn=st.booleans(),
+)
+def test_restarts_and_redeliveries_anywhere_change_no_output(redelivered, crashes, torn):
+    """Whatever is lost after a write or delivered again, the first outputs of every event are those of a quiet run."""
+    events = [insight(n, candidates=CHEAP) if n % 3 else command(n, Tick()) for n in range(12)]
+    sources = [at(n, "insights" if n % 3 else "commands") for n in range(12)]
+    calm, wanted = empty(SCOPE), []
+    for source, event in zip(sources, events, strict=True):
+        done = apply(calm, source, event, POLICY)
+        calm = done.stored
+        wanted.append(done.outputs)
+
+    stored, table, seen = empty(SCOPE), {}, {}
+    place = 0
+    while place < 12:
+        done = apply(stored, sources[place], events[place], POLICY)
+        if place in crashes:
+            crashes = crashes - {place}
+            table |= dict(done.writes[:1] if torn else done.writes)
+            stored = read_back(table)
+            continue
+        table |= dict(done.writes)
+        stored = done.stored
+        seen.setdefault(place, done.outputs)
+        for again in redelivered:
+            if again <= place:
+                repeated = apply(stored, sources[again], events[again], POLICY)
+                assert repeated.stored is stored and repeated.outputs in ((), wanted[again])
+        place += 1
+    assert [seen[number] for number in range(12)] == wanted
+    assert stored.state == calm.state and stored.head == calm.head
