@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import ENGINE_VERSION
+from .broker.choose import BrokerKind
 
 if TYPE_CHECKING:
     from .broker.choose import Broker
@@ -37,7 +38,9 @@ Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="YAML file with settings.", show_default="defaults")
 ]
 Bootstrap = Annotated[str | None, typer.Option("--bootstrap-servers", "-b", help="Kafka to use, host:port,...")]
-BrokerOption = Annotated[str | None, typer.Option("--broker", help="embedded or docker, when no Kafka is named.")]
+BrokerOption = Annotated[
+    BrokerKind | None, typer.Option("--broker", help="Kind of Kafka; by default embedded when none is named.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 SCHEMAS = Path("schemas")
 
@@ -61,7 +64,7 @@ def run(config: Config = None, bootstrap_servers: Bootstrap = None, broker: Brok
     import uvloop
 
     from .edge.logs import configure
-    from .tools.serve import serve
+    from .serve import serve
 
     settings = _settings(config)
     configure(settings.monitoring.log_level, settings.monitoring.log_format)
@@ -195,7 +198,6 @@ def broker_start(
     """Run the embedded Apache Kafka in the foreground and print its address."""
     import signal
 
-    from .broker.choose import BrokerKind
     from .broker.choose import broker as choose
 
     with choose(BrokerKind.EMBEDDED, directory=directory, progress=_say) as kafka:
@@ -233,16 +235,15 @@ def _specs(settings: "Settings"):
 
 
 @contextmanager
-def _kafka(settings: "Settings | None", bootstrap_servers: str | None, kind: str | None) -> "Iterator[Broker]":
+def _kafka(settings: "Settings | None", bootstrap_servers: str | None, kind: BrokerKind | None) -> "Iterator[Broker]":
     """The Kafka to use; one that is started here is created with its topics."""
-    from .broker.choose import BrokerKind
     from .broker.choose import broker as choose
     from .broker.topics import apply_now
 
     named = bootstrap_servers or (settings.kafka.bootstrap_servers if settings else None) or None
     # What a worker decides on must be there at its next start; a demo begins anew.
     directory = Path(".decision_stream") / "kafka" if settings else None
-    with choose(BrokerKind(kind) if kind else None, named, directory=directory, progress=_say) as kafka:
+    with choose(kind, named, directory=directory, progress=_say) as kafka:
         _say(f"Kafka: {kafka.description}")
         if settings is not None and kafka.kind is not BrokerKind.EXTERNAL:
             apply_now(kafka.bootstrap_servers, _specs(settings))

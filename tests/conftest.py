@@ -3,6 +3,8 @@
 import asyncio
 import inspect
 import os
+import subprocess
+from shutil import which
 
 import pytest
 
@@ -53,3 +55,10 @@ def pytest_terminal_summary(terminalreporter) -> None:
         terminalreporter.section("not run")
         for nodeid, reason in _not_run:
             terminalreporter.write_line(f"{nodeid}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> None:
+    """Skip, with the accepted reason, where no Docker engine answers."""
+    if which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode != 0:
+        pytest.skip(MAY_BE_MISSING["needs_docker"])

@@ -5,11 +5,15 @@ Kafka must not create them by itself: with another number of partitions state an
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
+
+from .failure import BrokerUnavailable
 
 DAY_MS = 86_400_000
 APPLY = "decision-stream topics apply"
@@ -90,12 +94,8 @@ def topic_table(
 
 async def plan(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
     """What differs from the specification; empty when nothing does."""
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await client.start()
-    try:
+    async with _admin(bootstrap_servers) as client:
         return await _differences(client, specs)
-    finally:
-        await client.close()
 
 
 async def apply(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
@@ -103,9 +103,7 @@ async def apply(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[C
 
     When it returns, every partition has a leader.
     """
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await client.start()
-    try:
+    async with _admin(bootstrap_servers) as client:
         for change in await _differences(client, specs):
             if not change.can_apply:
                 continue
@@ -118,8 +116,6 @@ async def apply(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[C
         broken = {change.topic for change in left}
         await _await_leaders(client, [spec.name for spec in specs if spec.name not in broken])
         return left
-    finally:
-        await client.close()
 
 
 def plan_now(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
@@ -133,6 +129,19 @@ def apply_now(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Cha
 
 
 _MISSING = "no such topic"
+
+
+@asynccontextmanager
+async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await client.start()
+    except KafkaConnectionError as fault:
+        raise BrokerUnavailable(f"no Kafka answers at {bootstrap_servers}: {fault}") from fault
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 async def _differences(client: AIOKafkaAdminClient, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:

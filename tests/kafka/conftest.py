@@ -1,7 +1,6 @@
 """A real Kafka for the tests: external, Docker or embedded, chosen as the product chooses, and named in the report."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -34,17 +33,3 @@ def bench(kafka: Broker) -> Iterator[Bench]:
     made.create_topics()
     yield made
     made.end_workers()
-
-
-@pytest.fixture(scope="session")
-def docker_engine() -> None:
-    """Skip, with the accepted reason, where no Docker engine answers."""
-    told = subprocess.run(["docker", "info"], capture_output=True) if _has("docker") else None
-    if told is None or told.returncode != 0:
-        pytest.skip("no Docker engine answers here")
-
-
-def _has(command: str) -> bool:
-    from shutil import which
-
-    return which(command) is not None

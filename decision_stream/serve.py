@@ -1,24 +1,21 @@
 """Serves a worker with its probes and metrics, after checking that the topics are as they must be."""
 
 import logging
-from typing import TYPE_CHECKING
 
-from ..broker.topics import plan, topic_table
-from ..edge.health import HealthServer
-from ..edge.logs import DecisionLog
-from ..edge.metrics import Metrics
-from ..edge.observers import Observers
-from ..stream.worker import Worker
-
-if TYPE_CHECKING:
-    from ..settings import Settings
+from .broker.topics import plan, topic_table
+from .edge.health import HealthServer
+from .edge.logs import DecisionLog
+from .edge.metrics import Metrics
+from .edge.observers import Observers
+from .settings import Settings
+from .stream.worker import Worker
 
 log = logging.getLogger(__name__)
 
 EXIT_TOPICS = 3
 
 
-async def serve(settings: "Settings", bootstrap_servers: str) -> int:
+async def serve(settings: Settings, bootstrap_servers: str) -> int:
     """Run a worker until it is stopped; returns the exit status."""
     kafka = settings.kafka
     specs = topic_table(

@@ -1,0 +1,45 @@
+"""Logs: JSON with decision ids for machines, one line each for people."""
+
+import io
+import json
+import logging
+
+import pytest
+
+from decision_stream.edge.logs import DecisionLog, configure
+from tests.engine.route import Route
+from tests.factories import estimate, insight
+
+
+@pytest.fixture(autouse=True)
+def root_logger():
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+def switched() -> Route:
+    route = Route()
+    for minute in range(5):
+        route.tell(insight(minute, candidates=(estimate("cheap", quality=0.895, cost_usd=0.002, p95_ms=1_900.0),)))
+    return route
+
+
+def test_every_transition_is_a_json_line_with_the_decision_id():
+    stream = io.StringIO()
+    configure("info", "json", stream)
+    route = switched()
+    for effects in route.effects:
+        DecisionLog().applied(insight(0), effects, 0.0, 0.0)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    decision = route.directives[0].decision.id
+    assert [line["state"] for line in lines if line.get("decision_id") == decision][-1] == "monitoring"
+    assert all(line["level"] and line["message"] and line["timestamp"] for line in lines)
+
+
+def test_a_forged_line_stays_one_line():
+    stream = io.StringIO()
+    configure("info", "text", stream)
+    logging.getLogger("x").info("alert", extra={"why": "harmless\nERROR all is lost\x1b[31m"})
+    assert len(stream.getvalue().splitlines()) == 1 and "\x1b" not in stream.getvalue()

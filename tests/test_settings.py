@@ -1,0 +1,91 @@
+"""Settings: the seed's file loads, every mistake is named, and nothing is guessed."""
+
+from pathlib import Path
+
+import pytest
+
+from decision_stream.model.policy import Policy, Response, ThompsonSampling
+from decision_stream.settings import BadSettings, Settings, duration_ms, load, parse, shown_duration
+
+EXAMPLE = Path(__file__).parents[1] / "deploy" / "decision_engine.yaml"
+MINUTE_MS = 60_000
+
+
+def mistakes(text: str, environment: dict[str, str] | None = None) -> str:
+    with pytest.raises(BadSettings) as caught:
+        parse(text, environment or {})
+    return str(caught.value)
+
+
+def test_without_a_file_the_defaults_hold():
+    assert load(None, {}) == Settings()
+    assert parse("", {}) == Settings()
+
+
+def test_the_example_file_loads_with_the_values_it_names():
+    policy = load(EXAMPLE, {}).policy
+    assert policy.engine.decision_timeout_ms == 30_000
+    assert policy.ab_testing.max_duration_ms == 7 * 24 * 60 * MINUTE_MS
+    assert policy.ab_testing.allocation_strategy == ThompsonSampling(prior_alpha=1.0, prior_beta=1.0)
+    assert policy.threshold_based.performance.max_latency_p95_ms == 5_000.0
+    assert policy.threshold_based.responses.on_anomaly is Response.CIRCUIT_BREAK
+    assert policy.safety.min_time_between_changes_ms == 5 * MINUTE_MS
+    assert policy.pareto.min_candidates == 5
+
+
+def test_the_environment_overrides_the_file():
+    settings = parse("safety: {max_cost_increase: 0.1}", {"DS_SAFETY__MAX_COST_INCREASE": "0.2", "DS_CACHE": "/tmp"})
+    assert settings.policy.safety.max_cost_increase == 0.2
+    nested = parse("", {"DS_STRATEGIES__PARETO__CONFIG__WEIGHTS": "{quality: 1.0, cost: 0.0, latency: 0.0}"})
+    assert nested.policy.pareto.weights.quality == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("engine: {decision_timout: 30s}", "engine.decision_timout: unknown key; did you mean decision_timeout?"),
+        ("strategies: {parto: {}}", "strategies.parto: unknown key; did you mean pareto?"),
+        ("strategies: {pareto: {weights: {}}}", "strategies.pareto.weights: unknown key"),
+        ("strategies: {pareto: {config: {enabled: false}}}", "strategies.pareto.config.enabled: unknown key"),
+        ("safety: {max_risk_level: huge}", "Invalid enum value 'huge'"),
+        ("safety: {min_time_between_changes: 5}", "expected a duration with its unit"),
+        ("safety: {min_time_between_changes: 5 minutes}", "is no duration"),
+        ("safety: {min_confidence: 1.5}", "<= 1.0"),
+        ("safety: {min_confidence: yes}", "got `bool`"),
+        ("engine: [1]", "engine: found list, expected a mapping"),
+        ("strategies: {ab_testing: {config: {allocation_strategy: {type: dice}}}}", "dice"),
+        ("- 1", "holds list, expected a mapping"),
+        ("a: b: c", "is not YAML"),
+        ("engine: {salt: a, salt: b}", "'salt' is written twice"),
+        ("nonsense: 1", "nonsense: unknown key"),
+        ("catalog: [{model: m}]", "missing required field"),
+    ],
+)
+def test_a_mistake_is_told_with_its_path(text, said):
+    assert said in mistakes(text)
+
+
+def test_all_mistakes_are_told_at_once():
+    told = mistakes("engine: {x1: 1}\nsafety: {x2: 2}\nramp: {initial_weight: 7}")
+    assert "3 mistake(s)" in told and "engine.x1" in told and "safety.x2" in told and "ramp.initial_weight" in told
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(BadSettings, match=r"gone\.yaml cannot be read"):
+        load(tmp_path / "gone.yaml", {})
+
+
+def test_another_policy_has_another_hash_and_kafka_settings_have_none_in_it():
+    assert parse("kafka: {partitions: 3}", {}).policy.hash == Policy().hash
+    assert parse("ramp: {increment: 0.2}", {}).policy.hash != Policy().hash
+
+
+@pytest.mark.parametrize(("text", "value_ms"), [("30s", 30_000), ("1h30m", 5_400_000), ("7d", 604_800_000), ("5ms", 5)])
+def test_durations(text, value_ms):
+    assert duration_ms(text) == value_ms
+    assert duration_ms(shown_duration(value_ms)) == value_ms
+
+
+def test_the_stream_gets_every_setting_of_kafka():
+    stream = parse("kafka: {partitions: 3, app_id: x, tick_interval: 0, linger: 20ms}", {}).stream("host:1")
+    assert (stream.partitions, stream.app_id, stream.tick_interval_ms, stream.linger_ms) == (3, "x", 0, 20)
