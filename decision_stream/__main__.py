@@ -99,6 +99,28 @@ def demo(
 
 
 @app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(help="What `demo --record` wrote.")],
+    config: Config = None,
+    as_demo: Annotated[bool, typer.Option("--demo", help="Replay under the demo's settings.")] = False,
+) -> None:
+    """Step a recording through the core again; fail when a decision or journal record differs by a byte."""
+    from .settings import parse
+    from .sim.policy import DEMO_SETTINGS
+    from .tools.replay import BadRecording, read_recording
+    from .tools.replay import replay as replay_recording
+
+    settings = parse(DEMO_SETTINGS, {}) if as_demo else _settings(config)
+    try:
+        done = replay_recording(read_recording(recording), settings.policy)
+    except BadRecording as fault:
+        print(f"decision-stream: {fault}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+    _say_all(done.differences, f"{done.events} events of {done.scopes} scopes, {done.directives} orders: all the same")
+    sys.exit(1 if done.differences else 0)
+
+
+@app.command()
 def strategies(as_json: AsJson = False) -> None:
     """List the five strategies, their order, and which of them are complete."""
     from .model.policy import Policy

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "decision_stream"
-ROOMS = tuple(["stats", "model", "strategies", "engine", "wire", "stream", "broker", "edge", "sim", "tools", "settings", "serve", "__main__"])
+UPPER = ("stats", "model", "strategies", "engine", "wire", "stream", "broker")
+ROOMS = (*UPPER, "edge", "sim", "tools", "settings", "serve", "__main__")
 PURE = ("stats", "model", "strategies", "engine")
 PURE_MODULES = frozenset(
     {

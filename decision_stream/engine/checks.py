@@ -1,5 +1,7 @@
 """The validation checks: each asks one question of a proposal and answers with its numbers (seed §7.1, §7.4)."""
 
+from math import log1p
+
 from ..model.command import Autonomy
 from ..model.decision import Check, Interval, Proposal, RiskLevel
 from ..model.policy import Policy
@@ -103,14 +105,17 @@ def risk_check(level: RiskLevel, score: float, policy: Policy) -> Check:
 
 
 def improvement(proposal: Proposal, policy: Policy) -> float | None:
-    """Predicted relative gain, weighted as the objectives are; None when a part is not predicted."""
+    """Predicted gain, weighted as the objectives are, on the log scale; None when a part is not predicted.
+
+    Logarithms of the ratios, so that a cost cut to a tenth weighs as much as one that grows tenfold.
+    """
     impact, weights = proposal.impact, policy.pareto.weights
     if impact.quality is None or impact.cost is None or impact.latency is None:
         return None
     return (
-        weights.quality * impact.quality.delta
-        - weights.cost * impact.cost.delta
-        - weights.latency * impact.latency.delta
+        weights.quality * log1p(impact.quality.delta)
+        - weights.cost * log1p(impact.cost.delta)
+        - weights.latency * log1p(impact.latency.delta)
     )
 
 

@@ -11,7 +11,7 @@ Count = Annotated[int, Meta(ge=0, le=2**53 - 1, description="a number of things"
 Millis = Annotated[float, Meta(ge=0.0, le=1e9, description="a duration in milliseconds")]
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9, description="a duration in seconds")]
 Usd = Annotated[float, Meta(ge=0.0, le=1e6, description="US dollars")]
-Ratio = Annotated[float, Meta(ge=-1e6, le=1e6, description="a relative change; 0.1 is ten percent more")]
+Ratio = Annotated[float, Meta(gt=-1.0, le=1e6, description="a relative change; 0.1 is ten percent more")]
 EventTime = Annotated[int, Meta(ge=0, le=4_102_444_800_000, description="milliseconds since 1970 UTC")]
 Identifier = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$(?!\n)")]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 REQUESTS_PER_RUN = 4_000
 """The leaderboard gives dollars per run; a run is taken as this many requests."""
-LATENCY_SCALE = 0.35
+LATENCY_SCALE = 0.3
 """The leaderboard's tasks take several calls; one request takes about a third of that."""
 
 

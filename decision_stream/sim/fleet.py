@@ -155,7 +155,7 @@ class Fleet:
 
     def _note(self, what: str, topic: str, value: bytes) -> None:
         if self._record:
-            self._record.write(json.dumps({"what": what, "topic": topic, "value": json.loads(value)}) + "\n")
+            self._record.write(json.dumps({"what": what, "topic": topic, "value": value.decode()}) + "\n")
 
 
 def _tick(scope: str, at_ms: int) -> Command:

@@ -77,7 +77,7 @@ INCIDENTS = (
             model=model,
             start_minute=120,
             end_minute=100_000,
-            amount=25.0,
+            amount=40.0,
             good_answers=frozenset({"model_switch"}),
         )
         for model in (CEDAR.name, EMBER.name)

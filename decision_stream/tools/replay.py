@@ -1,0 +1,134 @@
+"""Replay: step recorded events through the pure core again and compare every decision and journal record byte for byte.
+
+A recording is what `decision-stream demo --record` writes: JSON lines with topic and value of every message. The
+journal in it says in which order each scope's events were applied, and under which policy.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from ..model.command import Command
+from ..model.decision import Proposal
+from ..model.event import Event
+from ..model.insight import Insight
+from ..model.journal import JournalRecord
+from ..model.outcome import Outcome
+from ..model.policy import Policy
+from ..stream.record import DECISIONS, JOURNAL, PROPOSALS, apply, empty
+
+KINDS: dict[str, type[Event]] = {"insights": Insight, "outcomes": Outcome, "commands": Command}
+
+
+class BadRecording(Exception):
+    """The recording cannot be replayed; the message says what it lacks."""
+
+
+@dataclass(slots=True)
+class Recording:
+    """The messages of a run: input events by id, journal values by scope in order, directive values by id."""
+
+    events: dict[str, Event] = field(default_factory=dict)
+    journal: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    directives: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What a replay came to. `differences` tells the first difference of each scope, in words."""
+
+    scopes: int
+    events: int
+    directives: int
+    differences: tuple[str, ...]
+
+
+def read_recording(path: Path) -> Recording:
+    """Read a recording. Raises `BadRecording` for a file that is none."""
+    recording = Recording()
+    seen: set[bytes] = set()
+    try:
+        with path.open() as lines:
+            for line in lines:
+                entry = json.loads(line)
+                topic, value = entry["topic"], entry["value"].encode()
+                if topic in KINDS:
+                    event = msgspec.json.decode(value, type=KINDS[topic])
+                    recording.events[event.id] = event
+                elif topic == DECISIONS:
+                    recording.directives[json.loads(value)["id"]] = value
+                elif topic == JOURNAL and value not in seen:
+                    seen.add(value)
+                    recording.journal[json.loads(value)["scope"]].append(value)
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as fault:
+        raise BadRecording(f"{path} is no recording: {fault}") from fault
+    return recording
+
+
+def replay(recording: Recording, policy: Policy) -> Replayed:
+    """Step every scope again under this policy and compare."""
+    differences = []
+    events = 0
+    directives: dict[str, bytes] = {}
+    for scope in sorted(recording.journal):
+        values = recording.journal[scope]
+        told, applied = _replay_scope(scope, values, recording.events, policy, directives)
+        events += applied
+        if told is not None:
+            differences.append(told)
+    differences += _compare_directives(recording.directives, directives)
+    return Replayed(
+        scopes=len(recording.journal), events=events, directives=len(directives), differences=tuple(differences)
+    )
+
+
+def _replay_scope(
+    scope: str, values: Iterable[bytes], events: dict[str, Event], policy: Policy, directives: dict[str, bytes]
+) -> tuple[str | None, int]:
+    stored = empty(scope)
+    proposals: dict[str, Event] = {}
+    applied = 0
+    for value in values:
+        record = msgspec.json.decode(value, type=JournalRecord)
+        event = events.get(record.event_id) or proposals.get(record.event_id)
+        if event is None:
+            return f"{scope}: event {record.event_id} of record {record.sequence} is not in the recording", applied
+        sent = frozenset(entry.sequence for entry in stored.outbox)
+        done = apply(stored, record.source, event, policy, delivered=sent)
+        applied += 1
+        stored = done.stored
+        for output in done.outputs:
+            if output.topic == PROPOSALS:
+                proposal = msgspec.json.decode(output.value, type=Proposal)
+                proposals[proposal.id] = proposal
+            elif output.topic == DECISIONS:
+                directives[json.loads(output.value)["id"]] = output.value
+            elif output.value != value:
+                return f"{scope}: record {record.sequence} differs: {_first_difference(value, output.value)}", applied
+    return None, applied
+
+
+def _compare_directives(recorded: dict[str, bytes], replayed: dict[str, bytes]) -> list[str]:
+    wrong = []
+    for identifier in sorted(recorded.keys() | replayed.keys()):
+        if identifier not in replayed:
+            wrong.append(f"directive {identifier} was recorded but is not decided again")
+        elif identifier not in recorded:
+            wrong.append(f"directive {identifier} is decided now but was not recorded")
+        elif recorded[identifier] != replayed[identifier]:
+            told = _first_difference(recorded[identifier], replayed[identifier])
+            wrong.append(f"directive {identifier} differs: {told}")
+    return wrong
+
+
+def _first_difference(recorded: bytes, replayed: bytes) -> str:
+    """The first field in which two canonical JSON objects differ."""
+    old, new = json.loads(recorded), json.loads(replayed)
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            return f"{name}: recorded {str(old.get(name))[:200]}, replayed {str(new.get(name))[:200]}"
+    return "the same values in other bytes"
