@@ -1,0 +1,80 @@
+"""The documentation says what the code does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from decision_stream.broker.topics import topic_table
+from tests.reference_pages import DOCS, PAGES
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES_WITH_LINKS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_reference_page_is_current(name):
+    assert (DOCS / name).read_text() == PAGES[name](), "run `python -m tests.reference_pages`"
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_LINKS, ids=lambda page: page.name)
+def test_a_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert "://" in target or (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_command_of_the_readme_exists():
+    commands = set(re.findall(r"`?decision-stream ([a-z]+)", README))
+    told = subprocess.run([sys.executable, "-m", "decision_stream", "--help"], capture_output=True, text=True).stdout
+    assert commands and all(re.search(rf"\b{command}\b", told) for command in commands)
+
+
+def test_every_make_target_of_the_readme_exists():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"make ([a-z]+)", README))
+    assert {"demo", "test"} <= targets and all(f"\n{target}:" in makefile for target in targets)
+
+
+def test_continuous_integration_calls_the_test_command_of_the_readme():
+    assert (
+        "make test" in (ROOT / ".ci" / "run").read_text() and "DS_REQUIRE_ALL=1" in (ROOT / ".ci" / "run").read_text()
+    )
+
+
+def test_compose_starts_kafka_then_topics_then_the_engine():
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    services = compose["services"]
+    assert "version" not in compose
+    assert services["engine"]["depends_on"]["topics"]["condition"] == "service_completed_successfully"
+    assert services["topics"]["depends_on"]["kafka"]["condition"] == "service_healthy"
+    assert services["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+    assert all(":" in service["image"] and "latest" not in service["image"] for service in services.values())
+    assert services["prometheus"]["profiles"] == ["observability"]
+
+
+def test_prometheus_scrapes_the_port_of_the_engine():
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    (job,) = config["scrape_configs"]
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    assert job["static_configs"][0]["targets"] == ["engine:9464"]
+    assert compose["services"]["engine"]["environment"]["DS_MONITORING__HOST"] == "0.0.0.0"
+
+
+def test_the_image_runs_as_nobody_in_particular():
+    lines = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
+    assert "USER 10001" in lines and any("--require-hashes" in line for line in lines)
+
+
+def test_the_topics_of_the_architecture_page_are_those_of_the_table():
+    page = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    for spec in topic_table(prefix=""):
+        assert spec.name.removeprefix("decision-stream-") in page
+
+
+def test_no_lock_names_an_index():
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        assert "://" not in (ROOT / name).read_text()
