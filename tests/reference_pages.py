@@ -19,13 +19,13 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "Made from the code. One YAML file; every key may be left out. Durations are written `30s`, `5m`, `1h30m`, `7d`;",
-        "latencies are numbers of milliseconds, money is in US dollars, shares lie between 0 and 1. A key of a section is",
-        "overridden by the environment variable `DS_<SECTION>__<KEY>`, a key of a strategy by",
+        "Made from the code. One YAML file; every key may be left out. Durations are written `30s`, `5m`, `1h30m`,",
+        "`7d`; latencies are numbers of milliseconds, money is in US dollars, shares lie between 0 and 1. A key of a",
+        "section is overridden by the environment variable `DS_<SECTION>__<KEY>`, a key of a strategy by",
         "`DS_STRATEGIES__<NAME>__CONFIG__<KEY>`.",
         "",
-        "`catalog` is a list of prior model estimates (`model`, `quality`, `quality_stddev`, `cost_usd`, `cost_stddev_usd`,",
-        "`latency_p50_ms`, `latency_p95_ms`, `samples`).",
+        "`catalog` is a list of prior model estimates (`model`, `quality`, `quality_stddev`, `cost_usd`,",
+        "`cost_stddev_usd`, `latency_p50_ms`, `latency_p95_ms`, `samples`).",
     ]
     for name, kind in SECTIONS.items():
         lines += ["", f"## {name}", "", *_section(kind)]
@@ -46,7 +46,7 @@ def metrics() -> str:
     lines = [
         "# Metrics",
         "",
-        "Made from the code. On `/metrics` of the probes' port. Every combination of label values is there from the start.",
+        "Made from the code. On `/metrics` of the probes' port; every combination of label values is there from the start.",
         "",
         "| metric | kind | labels | meaning |",
         "|---|---|---|---|",
@@ -59,19 +59,20 @@ def metrics() -> str:
 
 def _section(kind: type[Struct]) -> list[str]:
     lines = [_summary(kind), "", "| key | default | why |", "|---|---|---|"]
-    lines += [f"| `{key}` | {default} | {why} |" for key, default, why in _rows(kind, "")]
+    lines += [f"| `{key}` | {default} | {why} |" for key, default, why in _rows(kind(), "")]
     return lines
 
 
-def _rows(kind: type[Struct], prefix: str) -> list[tuple[str, str, str]]:
-    comments = _comments(kind)
+def _rows(section: Struct, prefix: str) -> list[tuple[str, str, str]]:
+    """Key, default and comment of each field; `section` holds the defaults."""
+    comments = _comments(type(section))
     rows = []
-    for info in fields(kind):
-        key = prefix + key_of(info.name)
+    for info in fields(section):
+        key, value = prefix + key_of(info.name), getattr(section, info.name)
         if isinstance(info.type, type) and issubclass(info.type, Struct):
-            rows += _rows(info.type, f"{key}.")
+            rows += _rows(value, f"{key}.")
         else:
-            default = shown_duration(info.default) if is_duration(info) else msgspec.json.encode(info.default).decode()
+            default = shown_duration(value) if is_duration(info) else msgspec.json.encode(value).decode()
             rows.append((key, f"`{default}`", comments.get(info.name, "")))
     return rows
 
