@@ -46,7 +46,7 @@ def metrics() -> str:
     lines = [
         "# Metrics",
         "",
-        "Made from the code. On `/metrics` of the probes' port; every combination of label values is there from the start.",
+        "Made from the code. On `/metrics` of the probes' port. All label values are there from the start.",
         "",
         "| metric | kind | labels | meaning |",
         "|---|---|---|---|",
