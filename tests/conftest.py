@@ -12,6 +12,8 @@ REQUIRE_ALL = os.environ.get("DS_REQUIRE_ALL") == "1"
 MAY_BE_MISSING = {"needs_docker": "no Docker engine answers here"}
 """Markers of tests that cannot run everywhere, with the one reason that is accepted; everything else is a failure."""
 
+used_services: list[str] = []
+"""What fixtures started or found, a line each for the end of the report."""
 _not_run: list[tuple[str, str]] = []
 
 
@@ -50,7 +52,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    """Name what did not run, and why."""
+    """Name the services that were used, and what did not run and why."""
+    for service in used_services:
+        terminalreporter.write_line(service)
     if _not_run:
         terminalreporter.section("not run")
         for nodeid, reason in _not_run:

@@ -58,8 +58,7 @@ def check_move(state: S, to: S) -> None:
     >>> check_move(S.REJECTED, S.EXECUTING)
     Traceback (most recent call last):
         ...
-    decision_stream.engine.lifecycle.IllegalMove: decision is rejected and cannot become executing; from here it may
-    become: nothing
+    decision_stream.engine.lifecycle.IllegalMove: decision is rejected and cannot become executing; ...
     """
     if to not in MOVES[state]:
         raise IllegalMove(state, to)

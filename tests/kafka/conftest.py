@@ -7,19 +7,18 @@ from uuid import uuid4
 import pytest
 
 from decision_stream.broker.choose import Broker, BrokerKind, broker
+from tests.conftest import used_services
 from tests.kafka.bench import Bench
 
 PARTITIONS = 4
 
 
 @pytest.fixture(scope="session")
-def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
+def kafka() -> Iterator[Broker]:
     """One Kafka for all tests; `DS_TEST_KAFKA=external|embedded|docker` forces a kind, and what cannot be had fails."""
     forced = os.environ.get("DS_TEST_KAFKA")
     with broker(BrokerKind(forced) if forced else None) as found:
-        reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line(f"\nKafka: {found.description}")
+        used_services.append(f"Kafka: {found.description}")
         yield found
 
 
