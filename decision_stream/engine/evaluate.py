@@ -66,7 +66,14 @@ def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> 
         if ramping:
             # The window mixes two configurations. Hard limits hold for both; what is compared with the past is the
             # business of the ramp's guards, which know what change was promised.
-            hot = replace(hot, alarms=turn.hot.alarms)
+            before = turn.hot
+            hot = replace(
+                hot,
+                alarms=before.alarms,
+                drift=before.drift,
+                drift_pending=before.drift_pending,
+                drifted_at_ms=before.drifted_at_ms,
+            )
     turn.hot = hot
     news = [estimate for estimate in insight.candidates if _is_news(estimate, turn.cold.estimates.get(estimate.model))]
     if news:

@@ -36,7 +36,7 @@ def taken_in(live: Live, insight: Insight) -> Live:
 
 def measures(insight: Insight, configuration: Configuration) -> bool:
     """Whether the insight speaks of this configuration; an insight that names none is taken at its word."""
-    return insight.configuration is None or insight.configuration.id == configuration.id
+    return insight.configuration is None or insight.configuration == configuration
 
 
 def _mixed(old: float, new: float, rate: float) -> float:

@@ -104,7 +104,9 @@ def forget_measurements(turn: Turn, *, keep_baselines: bool = False) -> None:
     hot = turn.hot
     alarms = {name: Alarm(baseline=alarm.baseline) if keep_baselines else Alarm() for name, alarm in hot.alarms.items()}
     live = hot.live if keep_baselines else Live()
-    turn.hot = replace(hot, live=live, watches={name: Watch() for name in hot.watches}, alarms=alarms, drift=b"")
+    turn.hot = replace(
+        hot, live=live, watches={name: Watch() for name in hot.watches}, alarms=alarms, drift=b"", drift_pending=()
+    )
 
 
 def _reopen(turn: Turn, decision_id: str, to: DecisionState, reason: str) -> None:

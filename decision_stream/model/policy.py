@@ -7,6 +7,7 @@ Defaults are the seed's (appendix A) where the seed speaks and is sound; where i
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
+from math import log
 from typing import Annotated, Literal
 
 import msgspec
@@ -125,7 +126,7 @@ class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"weights sum to {total!r}, expected 1")
 
 
-class ReferenceRange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReferenceRange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Best and worst value of an objective: fixed, so that a new candidate cannot reverse a ranking."""
 
     ideal: float
@@ -135,6 +136,16 @@ class ReferenceRange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         if self.ideal == self.nadir or (self.log and min(self.ideal, self.nadir) <= 0.0):
             raise ValueError(f"range {self.ideal!r}..{self.nadir!r} is empty or not positive on a log scale")
+
+    @cached_property
+    def origin(self) -> float:
+        """Where the nadir lies on the scale."""
+        return log(self.nadir) if self.log else self.nadir
+
+    @cached_property
+    def width(self) -> float:
+        """From nadir to ideal on the scale; negative where less is better."""
+        return (log(self.ideal) if self.log else self.ideal) - self.origin
 
 
 class ParetoPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -63,6 +63,8 @@ class HotState(Struct, frozen=True, kw_only=True, array_like=True):
     alarms: dict[str, Alarm] = {}
     episodes: dict[str, int] = {}
     drift: bytes = b""
+    drift_pending: tuple[float, ...] = ()
+    drifted_at_ms: int = 0
 
 
 class ConfigurationVersion(Struct, frozen=True, kw_only=True):

@@ -135,10 +135,10 @@ def _on(scale: ReferenceRange, value: float) -> tuple[float, float]:
     """Score of a value between nadir (0) and ideal (1), and the slope of the score there."""
     if scale.log:
         value = max(value, 1e-12)
-        width = log(scale.ideal / scale.nadir)
-        score, slope = log(value / scale.nadir) / width, 1.0 / (width * value)
+        width = scale.width
+        score, slope = (log(value) - scale.origin) / width, 1.0 / (width * value)
     else:
-        width = scale.ideal - scale.nadir
+        width = scale.width
         score, slope = (value - scale.nadir) / width, 1.0 / width
     return min(1.0, max(0.0, score)), slope
 

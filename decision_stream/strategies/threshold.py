@@ -6,6 +6,7 @@ route for a while.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 from msgspec.structs import replace
 
@@ -14,13 +15,16 @@ from ..model.decision import CircuitBreak, Evidence, Rollback
 from ..model.insight import Insight, Metric, Severity
 from ..model.journal import Alert, Reason
 from ..model.lifecycle import DecisionState
-from ..model.policy import HOUR_MS, Policy, Response, ThresholdPolicy
+from ..model.policy import HOUR_MS, DriftPolicy, Policy, Response, ThresholdPolicy
 from ..model.state import Alarm, HotState, Watch
+from ..stats.adwin import Adwin
 from ..stats.shift_alarm import level
-from .degradation import listened, observations
+from .degradation import MIN_SAMPLES, listened, observations
 from .limits import readings, severity_of, watched
 from .protocol import Idea, Opinion, View
 
+DRIFT_SCALE = 10.0
+DRIFT_CLOCK = 8
 REFRACTORY_MS = 30 * 60_000
 """One alert per metric and half hour for anomalies and drift reported by the analyzer."""
 
@@ -67,7 +71,9 @@ class Threshold:
                 for seen in observations(insight, rules.degradation)
             },
         }
-        return replace(hot, watches=watches, alarms=alarms, episodes=_heard(hot.episodes, insight, hot.at_ms))
+        episodes = _heard(hot.episodes, insight, hot.at_ms)
+        observed = replace(hot, watches=watches, alarms=alarms, episodes=episodes)
+        return _with_drift(observed, insight, rules.drift)
 
     def propose(self, view: View) -> Opinion:
         """At most one safety idea: the answer to the worst finding. Findings with nothing to do become alerts, once."""
@@ -99,7 +105,9 @@ def _findings(view: View) -> list[Finding]:
 
 
 def _violations(view: View, rules: ThresholdPolicy) -> list[Finding]:
-    found = []
+    found: list[Finding] = []
+    if not any(watch.firing for watch in view.state.hot.watches.values()):
+        return found
     for reading in readings(view.insight, rules.performance):
         watch = view.state.hot.watches.get(reading.metric.value, _NO_WATCH)
         if not watch.firing:
@@ -162,26 +170,47 @@ def _degradations(view: View, rules: ThresholdPolicy) -> list[Finding]:
 
 
 def _drift(view: View, rules: ThresholdPolicy) -> list[Finding]:
-    drift = view.insight.drift
-    if drift is None or not _starts(view, f"drift:{drift.metric}"):
-        return []
-    evidence = Evidence(method="analyzer_report", metric=drift.metric, statistic=drift.score)
-    return [
-        Finding(
-            code="drift",
-            metric=drift.metric,
-            severity=Severity.LOW,
-            # What the analyzer says is a claim: acting on it takes an alarm of our own.
-            response=Response.ALERT,
-            evidence=evidence,
-            onset=True,
+    """Drift of quality found by our own detector at this window, and what the analyzer reports, once per episode."""
+    found = []
+    hot = view.state.hot
+    if hot.drifted_at_ms == hot.at_ms > 0:
+        found.append(
+            Finding(
+                code="drift",
+                metric=Metric.QUALITY,
+                severity=Severity.MEDIUM,
+                response=rules.responses.on_drift,
+                evidence=Evidence(
+                    method="adwin",
+                    metric=Metric.QUALITY,
+                    statistic=view.insight.quality.score,
+                    error_budget=rules.drift.delta,
+                    detail="the mean of the recent windows differs from that of the windows before",
+                ),
+                onset=True,
+            )
         )
-    ]
+    drift = view.insight.drift
+    if drift is not None and _starts(view, f"drift:{drift.metric}"):
+        found.append(
+            Finding(
+                code="drift_reported",
+                metric=drift.metric,
+                severity=Severity.LOW,
+                # What the analyzer says is a claim: acting on it takes an alarm of our own.
+                response=Response.ALERT,
+                evidence=Evidence(method="analyzer_report", metric=drift.metric, statistic=drift.score),
+                onset=True,
+            )
+        )
+    return found
 
 
 def _anomalies(view: View, rules: ThresholdPolicy) -> list[Finding]:
     """Reported anomalies, once per episode; acted upon only where the window itself breaks the metric's limit."""
-    found = []
+    found: list[Finding] = []
+    if not view.insight.anomalies:
+        return found
     broken = {reading.metric: reading.excess > 0.0 for reading in readings(view.insight, rules.performance)}
     for anomaly in view.insight.anomalies:
         serious = anomaly.severity in (Severity.HIGH, Severity.CRITICAL)
@@ -292,6 +321,29 @@ def _heard(episodes: dict[str, int], insight: Insight, at_ms: int) -> dict[str, 
         return episodes
     kept = {name: heard for name, heard in episodes.items() if at_ms - heard < REFRACTORY_MS}
     return {name: kept.get(name, at_ms) for name in sorted(kept.keys() | reported)}
+
+
+def _with_drift(hot: HotState, insight: Insight, rules: DriftPolicy) -> HotState:
+    """The drift detector after this window.
+
+    Window averages are put on the scale of the alarm's baseline, ten standard deviations to the unit interval:
+    ADWIN's bound is made for [0, 1] and blind to what is small on it. Every eighth window the window is searched.
+    """
+    baseline = hot.alarms.get(Metric.QUALITY.value, _NO_ALARM).baseline
+    if insight.quality.samples < MIN_SAMPLES or baseline.count < MIN_SAMPLES or baseline.m2 == 0.0:
+        return hot
+    score = (1.0 - insight.quality.score - baseline.mean) / sqrt(baseline.variance)
+    pending = (*hot.drift_pending, min(1.0, max(0.0, 0.5 + score / DRIFT_SCALE)))
+    if len(pending) < DRIFT_CLOCK:
+        return replace(hot, drift_pending=pending)
+    before = Adwin.decoded(hot.drift)
+    window, changed = before.extended(pending, delta=rules.delta, max_count=rules.window_size)
+    return replace(
+        hot,
+        drift=window.encoded(),
+        drift_pending=(),
+        drifted_at_ms=hot.at_ms if changed else hot.drifted_at_ms,
+    )
 
 
 def _starts(view: View, episode: str) -> bool:

@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Struct
 
 from .. import ENGINE_VERSION
-from ..engine.identity import derived_id
 from ..engine.step import step
 from ..model.decision import Proposal
 from ..model.effect import Effects
@@ -267,7 +266,7 @@ def _journal_record(
     stored: StoredScope, source: Source, event: Event, effects: Effects, policy: Policy, sequence: int, at_ms: int
 ) -> JournalRecord:
     return JournalRecord(
-        id=derived_id(event.scope, "journal", sequence),
+        id=f"{event.scope}#{sequence}",
         scope=event.scope,
         sequence=sequence,
         at_ms=at_ms,

@@ -135,6 +135,14 @@ def test_an_answer_of_the_policy_is_followed():
     assert kinds == set()
 
 
+def test_a_drift_of_quality_is_told_and_changes_nothing():
+    draws = Random(4)
+    scores = [draws.gauss(0.9 if minute < 120 else 0.89, 0.005) for minute in range(260)]
+    opinions = watched_for((insight(minute, quality=score) for minute, score in enumerate(scores)))
+    told = [alert.code for opinion in opinions for alert in opinion.alerts]
+    assert 1 <= told.count("drift") <= 3 and first_idea(opinions) is None
+
+
 def test_severity_rises_with_the_excess():
     assert [severity_of(excess).value for excess in (0.0, 0.1, 0.25, 1.0)] == ["low", "medium", "high", "critical"]
 
