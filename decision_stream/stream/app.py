@@ -4,19 +4,22 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
 
 import faust
-from faust.types import EventT, StreamT
+from faust.transport.drivers.aiokafka import Transport
+from faust.types import Message, StreamT
 from mode import CrashingSupervisor
 
 from ..model.command import Command, Tick
 from ..wire.codec import encode
 from .config import TABLE, StreamSettings
-from .hardening.consumer import SafeTransport
+from .hardening.batches import batches
 from .hardening.producer import OrderedProducer
 from .hardening.recovery import SafeTableManager
 from .hardening.store import OwnedStore, OwnedTable
+from .hardening.transport import BatchTransport, EventTransport
 from .hardening.versions import check_versions
 from .observer import Observer, SilentObserver
 from .outlet import Outlet
@@ -27,6 +30,16 @@ log = logging.getLogger(__name__)
 
 EXIT_FAILED = 70
 """Exit status of a worker that must not commit: EX_SOFTWARE of sysexits.h."""
+
+
+class Record(NamedTuple):
+    """What of a record counts; aiokafka's own records have these fields too."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
 
 
 class GapInInput(Exception):
@@ -46,11 +59,15 @@ class EngineApp(faust.App):
     failure: str | None = None
     failed_hook: Callable[[str], None] | None = None
 
-    def _new_transport(self) -> SafeTransport:
-        return SafeTransport(self.conf.broker_consumer, self, loop=self.loop)
+    def _new_transport(self) -> Transport:
+        return self._transport_type(self.conf.broker_consumer, self, loop=self.loop)
 
-    def _new_producer_transport(self) -> SafeTransport:
-        return SafeTransport(self.conf.broker_producer, self, loop=self.loop)
+    def _new_producer_transport(self) -> Transport:
+        return self._transport_type(self.conf.broker_producer, self, loop=self.loop)
+
+    @property
+    def _transport_type(self) -> type[Transport]:
+        return BatchTransport if self.settings.batched else EventTransport
 
     async def settle(self) -> None:
         """Wait until all that was applied so far is stored and sent; raises `ProducerSendError` when it cannot be."""
@@ -180,32 +197,38 @@ def _add_stage(app: EngineApp, name: str) -> None:
 
 
 async def _run(app: EngineApp, name: str, full_name: str, stream: StreamT[bytes]) -> None:
+    """Take record after record, in order and without gaps; acknowledge a batch when all of it is applied."""
     producer = app.producer
     assert isinstance(producer, OrderedProducer)
     limit = app.settings.max_outbox_bytes
     take = app.processor.take
     expected: dict[int, tuple[int, int]] = {}
-    event: EventT[bytes]
+    async for message, records in _batches(app, stream):
+        partition, generation = message.partition, message.generation_id
+        due = expected.get(partition)
+        next_offset = due[1] if due is not None and due[0] == generation else records[0].offset
+        for record in records:
+            if record.offset != next_offset:
+                raise GapInInput(f"{full_name}-{partition}: expected offset {next_offset}, found {record.offset}")
+            next_offset += 1
+            waiting_bytes = take(
+                name, full_name, partition, record.offset, record.timestamp, record.key, record.value, record.headers
+            )
+            if waiting_bytes > limit or producer.is_congested:
+                await producer.deliver()
+        expected[partition] = (generation, next_offset)
+        app.consumer.ack(message)
+
+
+async def _batches(app: EngineApp, stream: StreamT[bytes]) -> AsyncIterator[tuple[Message, Sequence[Record]]]:
+    if app.settings.batched:
+        async for batch in batches(stream):
+            yield batch, batch.value
+        return
     async for event in stream.noack().events():
         message = event.message
-        partition, offset, generation = message.partition, message.offset, message.generation_id
-        due = expected.get(partition)
-        if due is not None and due[0] == generation and offset != due[1]:
-            raise GapInInput(f"{full_name}-{partition}: expected offset {due[1]}, found {offset}")
-        expected[partition] = (generation, offset + 1)
-        waiting_bytes = take(
-            name,
-            full_name,
-            partition,
-            offset,
-            int(message.timestamp * 1_000.0),
-            message.key,
-            message.value,
-            message.headers or (),
-        )
-        await stream.ack(event)
-        if waiting_bytes > limit or producer.is_congested:
-            await producer.deliver()
+        timestamp_ms = int(message.timestamp * 1_000.0)
+        yield message, (Record(message.offset, timestamp_ms, message.key, message.value, message.headers or ()),)
 
 
 def _add_ticker(app: EngineApp) -> None:

@@ -30,7 +30,8 @@ class StreamSettings:
     cached_scopes: int = 5_000
     # Outputs of one scope that wait for acknowledgement; beyond this its next event waits too.
     max_outbox_bytes: int = 128 * 1024
-    stop_timeout_ms: int = 25_000
+    # Off: one Faust event per record, slower.
+    batched: bool = True
 
     def topic(self, name: str) -> str:
         """Full name of a topic, such as `ds.insights`."""

@@ -12,8 +12,6 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from .producer import OrderedProducer
-
 
 class TunedConsumerThread(driver.AIOKafkaConsumerThread):
     """Consumer thread with the app's fetch settings, which Faust does not pass on."""
@@ -66,10 +64,3 @@ class SafeConsumer(driver.Consumer):
         while self.flow_active and not self._active_partitions and self._buffered_partitions and not self.should_stop:
             await asyncio.sleep(0.002)
         return await super()._wait_next_records(timeout)
-
-
-class SafeTransport(driver.Transport):
-    """The transport whose consumer and producer are ours."""
-
-    Consumer = SafeConsumer
-    Producer = OrderedProducer
