@@ -71,7 +71,7 @@ class ArmSample(Struct, frozen=True, kw_only=True):
         )
 
 
-class ModelEstimate(Struct, frozen=True, kw_only=True):
+class ModelEstimate(Struct, frozen=True, kw_only=True, dict=True):
     """What is known of a model on this scope: means, spreads over requests, and the number of requests behind them.
 
     The spread of latency follows from the two quantiles (log-normal body); `samples` of 0 is a guess.

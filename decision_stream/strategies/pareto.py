@@ -26,6 +26,7 @@ P95_ERROR = 2.11
 Sqrt(.95 * .05) / density there.
 """
 IMPACT_LEVEL = 0.95
+_SCORED = "scored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,17 @@ def dominates(one: ModelEstimate, other: ModelEstimate) -> bool:
 
 
 def scored(estimate: ModelEstimate, rules: ParetoPolicy) -> Scored:
-    """Weighted sum of the objectives on their fixed ranges, with its standard error by the delta method."""
+    """Weighted sum of the objectives on their fixed ranges, with its standard error by the delta method.
+
+    An estimate outlives many insights, so its score under the same rules is remembered beside it.
+    """
+    known = estimate.__dict__.get(_SCORED)
+    if known is None or known[0] is not rules:
+        known = estimate.__dict__[_SCORED] = (rules, _score(estimate, rules))
+    return known[1]
+
+
+def _score(estimate: ModelEstimate, rules: ParetoPolicy) -> Scored:
     samples = max(estimate.samples, 1)
     sigma = _log_spread(estimate)
     parts = (
