@@ -112,10 +112,9 @@ async def apply(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[C
             else:
                 resource = ConfigResource(ConfigResourceType.TOPIC, change.topic, configs=change.spec.config)
                 await client.alter_configs([resource])
-        left = await _differences(client, specs)
-        broken = {change.topic for change in left}
-        await _await_leaders(client, [spec.name for spec in specs if spec.name not in broken])
-        return left
+        # A created topic is not at once known to the node that is asked next, and its leaders come later still.
+        await _await_leaders(client, [spec.name for spec in specs])
+        return await _differences(client, specs)
 
 
 def plan_now(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
@@ -193,9 +192,10 @@ async def _create(client: AIOKafkaAdminClient, spec: TopicSpec) -> None:
 async def _await_leaders(client: AIOKafkaAdminClient, names: list[str]) -> None:
     deadline = asyncio.get_running_loop().time() + LEADER_TIMEOUT_S
     while names:
-        found = await client.describe_topics(names)
-        if all(partition["leader"] >= 0 for topic in found for partition in topic["partitions"]):
-            return
+        if set(names) <= set(await client.list_topics()):
+            found = await client.describe_topics(names)
+            if all(partition["leader"] >= 0 for topic in found for partition in topic["partitions"]):
+                return
         if asyncio.get_running_loop().time() > deadline:
             raise TimeoutError(f"some partitions of {', '.join(names)} had no leader after {LEADER_TIMEOUT_S:g} s")
         await asyncio.sleep(0.1)

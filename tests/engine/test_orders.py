@@ -1,0 +1,57 @@
+"""Every decision type has an order (the seed left four of seven without one)."""
+
+import pytest
+
+from decision_stream.engine.orders import order_for
+from decision_stream.model.actuation import (
+    BeginExperiment,
+    BreakRoute,
+    EndExperiment,
+    RestoreConfiguration,
+    SetVariantTraffic,
+    UpdateConfiguration,
+    UpdateParameters,
+)
+from decision_stream.model.configuration import Configuration, ParameterChange
+from decision_stream.model.decision import (
+    DECISION_KINDS,
+    CircuitBreak,
+    ConcludeExperiment,
+    ModelSwitch,
+    ParameterAdjustment,
+    PromptVariant,
+    Rollback,
+    StartExperiment,
+)
+
+TARGET = Configuration(model="b", parameters={"temperature": 0.5})
+CASES = [
+    (ModelSwitch(from_model="a", to_model="b", reason="r"), UpdateConfiguration(configuration=TARGET, weight=0.2)),
+    (
+        ParameterAdjustment(
+            parameters=(
+                ParameterChange(name="temperature", old=None, new=0.5),
+                ParameterChange(name="top_p", old=0.9, new=None),
+            ),
+            reason="r",
+        ),
+        UpdateParameters(parameters={"temperature": 0.5, "top_p": None}),
+    ),
+    (PromptVariant(variant="v", share=0.3), SetVariantTraffic(variant="v", share=0.3)),
+    (
+        StartExperiment(experiment_id="e", variants=("control", "v"), shares=(0.5, 0.5)),
+        BeginExperiment(experiment_id="e", shares={"control": 0.5, "v": 0.5}),
+    ),
+    (ConcludeExperiment(experiment_id="e", winner="v"), EndExperiment(experiment_id="e", winner="v")),
+    (Rollback(target_configuration_id=TARGET.id, reason="r"), RestoreConfiguration(configuration=TARGET)),
+    (CircuitBreak(duration_ms=1_000, reason="r"), BreakRoute(duration_ms=1_000)),
+]
+
+
+@pytest.mark.parametrize(("decision", "order"), CASES, ids=lambda case: type(case).__name__)
+def test_a_decision_becomes_its_order(decision, order):
+    assert order_for(decision, TARGET, 0.2) == order
+
+
+def test_no_decision_type_is_left_out():
+    assert {type(decision) for decision, _ in CASES} == set(DECISION_KINDS)
