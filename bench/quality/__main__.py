@@ -1,4 +1,4 @@
-"""`python -m bench.quality [--quick] [--only N]...`: one table of decision quality; a full run writes docs/quality.md."""
+"""`python -m bench.quality [--quick] [--only N]...`: one table of decision quality, kept in docs/quality.md."""
 
 import argparse
 import importlib

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter, deque
-from datetime import UTC, datetime
 
 from rich.console import Console, Group
 from rich.layout import Layout
@@ -109,9 +108,8 @@ class Screen(View):
         self._live.update(layout)
 
     def _head(self, fleet: Fleet, minute: int) -> Panel:
-        when = datetime.fromtimestamp((START_MS + minute * MINUTE_MS) / 1_000, UTC)
         line = Text.assemble(
-            (f"{when:%H:%M} simulated", "bold"),
+            (f"{clock(minute)} simulated", "bold"),
             f"   {fleet.insights} insights, {self.rate(fleet):.0f}/s   {len(fleet.card.decisions)} decisions   ",
             (f"{fleet.card.saved_usd:,.0f} USD saved", "bold green"),
             f"   quality {fleet.card.quality_change * 100:+.2f} points",

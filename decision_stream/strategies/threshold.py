@@ -241,7 +241,7 @@ def _anomalies(view: View, rules: ThresholdPolicy) -> list[Finding]:
 def _answer(finding: Finding, view: View) -> tuple[Idea | None, str]:
     """What to do about a finding, or why nothing can be done."""
     duration_ms = _break_duration_ms(view)
-    reason = f"{finding.code}: {finding.metric} is {finding.severity} ({finding.evidence.detail})"
+    reason = f"{finding.code}: {finding.metric}, severity {finding.severity} ({finding.evidence.detail})"
     if finding.response is Response.CIRCUIT_BREAK:
         return _break(finding, reason, duration_ms), ""
     blamed = _blamed(view)
