@@ -16,6 +16,7 @@ from ..model.command import Command, Tick
 from ..wire.codec import encode
 from .config import TABLE, StreamSettings
 from .hardening.batches import batches
+from .hardening.lifeline import Lifeline
 from .hardening.producer import OrderedProducer
 from .hardening.recovery import SafeTableManager
 from .hardening.store import OwnedStore, OwnedTable
@@ -54,6 +55,7 @@ class EngineApp(faust.App):
     scopes: Scopes
     processor: Processor
     table: OwnedTable
+    lifeline: Lifeline
     observer: Observer
     ready_at: float | None = None
     failure: str | None = None
@@ -134,6 +136,7 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
         agent_supervisor=CrashingSupervisor,
     )
     app.settings = settings
+    app.lifeline = Lifeline(settings.session_timeout_ms / 2_000.0, app.fail)
     app.observer = observer or SilentObserver()
     app.table = app.Table(
         TABLE,
@@ -166,6 +169,7 @@ async def prepare(app: EngineApp) -> None:
     if hasattr(app, "processor"):
         return  # Another stage was faster while the metadata came.
     app.scopes = Scopes(store, settings.cached_scopes)
+    app.scopes.forget(app.consumer_generation_id)
     app.outlet = Outlet(producer, changelog, outputs)
     app.processor = Processor(
         scopes=app.scopes,
@@ -259,6 +263,7 @@ def _add_ticker(app: EngineApp) -> None:
 def _on_ready(app: EngineApp) -> None:
     now = time.monotonic()
     if hasattr(app, "scopes"):
-        app.scopes.forget()
+        app.scopes.forget(app.consumer_generation_id)
+        app.processor.resume()
     app.ready_at = now
     log.info("ready", extra={"partitions": sorted(app.owned_partitions())})

@@ -25,7 +25,7 @@ class _Held:
         self.scope = scope
         self.key = key
         self.partition = partition
-        self.sequence = applied.stored.sequence if applied.effects is not None else 0
+        self.sequence = applied.sequence
         self.outputs = applied.outputs
         self.remaining = 0
 

@@ -1,6 +1,7 @@
 """What a worker does with one record: parse it, apply it, send what it led to; or park it and say why."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from ..model.command import Command
@@ -53,6 +54,11 @@ class Processor:
             topic: parser(kind) for topic, kind in INPUTS.items()
         }
         self.last_progress = time.monotonic()
+        self._resumed_at: defaultdict[int, dict[str, int]] = defaultdict(dict)
+
+    def resume(self) -> None:
+        """Partitions have moved: the next record of each topic is where its reading begins."""
+        self._resumed_at.clear()
 
     def take(
         self,
@@ -67,6 +73,7 @@ class Processor:
     ) -> int:
         """Process one record of the input `topic`; returns the bytes that its scope has waiting for acknowledgement."""
         self.last_progress = time.monotonic()
+        self._resumed_at[partition].setdefault(topic, offset)
         try:
             event = self._parsers[topic](value, key, timestamp_ms)
             return self._apply(topic, partition, offset, event)
@@ -82,10 +89,19 @@ class Processor:
         source = Source(topic=topic, partition=partition, offset=offset)
         stored = self._scopes.get(scope)
         try:
-            applied = apply(stored, source, event, self._policy, delivered=self._outlet.take_delivered(scope))
+            applied = apply(
+                stored,
+                source,
+                event,
+                self._policy,
+                delivered=self._outlet.take_delivered(scope),
+                resumed_at=self._resumed_at[partition],
+            )
         except StateTooLarge as fault:
             raise MalformedMessage(ReasonCode.SEMANTIC, str(fault)) from fault
         if applied.effects is None:
+            if applied.writes:
+                self._scopes.put(scope, partition, applied)
             self._outlet.send(scope, scope.encode(), partition, applied)
             self._observer.repeated(topic)
             return 0

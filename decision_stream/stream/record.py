@@ -1,14 +1,18 @@
 """One input record applied to one stored scope: fence, step, journal, outbox, bytes. Pure, and without Faust.
 
-A scope is stored as two records of one changelog partition. The hot record is written for every applied event:
-fence, sequence, hash of the journal, outbox and the hot part of the state. The cold record is written before it, and
-only when the cold part changed; it keeps the version before, and the hot record names the version it belongs to. So
-a crash between the two writes is repaired on load, and what one event changes becomes durable together or not at all.
+A scope is stored as two records of one changelog partition. The hot record is written for every applied event: fence,
+sequence, hash of the journal, outbox and the hot part of the state. The cold record is written before it, and only when
+the cold part changed; it keeps the version before, and the hot record names the version it belongs to. So a crash
+between the two writes is repaired on load, and what one event changes becomes durable together or not at all.
+
+The first record of a new owner is a hot record with the cold part inside: its epoch begins in one write, and no cold
+record of an epoch is there before it.
 """
 
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
@@ -59,8 +63,9 @@ class OutboxEntry(Struct, frozen=True, array_like=True):
 class HotRecord(Struct, frozen=True, array_like=True):
     """What is written for every applied event. `fence` is the last applied offset of each source topic.
 
-    `epoch` rises each time a worker takes the scope up, so that a write of an owner that was replaced but does not know
-    it yet cannot win over a newer one: of two records the higher (epoch, sequence) counts, wherever they lie.
+    `epoch` rises with each owner, by the generation of the consumer group in which it takes the scope up, so that a
+    write of an owner that was replaced but does not know it yet cannot win over a newer one: of two records the
+    higher (epoch, sequence) counts, wherever they lie.
     """
 
     format: int
@@ -71,6 +76,7 @@ class HotRecord(Struct, frozen=True, array_like=True):
     cold_version: int
     outbox: tuple[OutboxEntry, ...]
     hot: HotState
+    cold: bytes | None = None
 
 
 class ColdRecord(Struct, frozen=True, array_like=True):
@@ -91,6 +97,7 @@ class StoredScope:
     fence: dict[str, int]
     epoch: int = 1
     is_new_epoch: bool = True
+    is_cold_inside: bool = False
     sequence: int = 0
     head: bytes = GENESIS
     outbox: tuple[OutboxEntry, ...] = ()
@@ -102,15 +109,17 @@ class StoredScope:
 class Applied:
     """What applying one record came to.
 
-    `writes` are table writes in the order they must reach the changelog; `outputs` may be sent once those are durable.
-    For a record that was applied before, `effects` is None, nothing is written, and `outputs` are the stored bytes,
-    if the broker was not known to have them.
+    `writes` are table writes in the order they must reach the changelog; `outputs` may be sent once those are durable,
+    and are those of the event with this `sequence`. For a record that was applied before, `effects` is None and
+    `outputs` are the stored bytes, if the broker was not known to have them; then a new owner first writes the state
+    under its own epoch, so that what it repeats cannot be contradicted by a late write of the owner before it.
     """
 
     stored: StoredScope
     effects: Effects | None
     writes: tuple[tuple[bytes, bytes], ...]
     outputs: tuple[Output, ...]
+    sequence: int = 0
 
 
 class _Rank(Struct, frozen=True, array_like=True):
@@ -128,9 +137,12 @@ _cold = msgspec.msgpack.Decoder(ColdRecord)
 _cold_state = msgspec.msgpack.Decoder(ColdState)
 
 
-def empty(scope: str) -> StoredScope:
-    """A scope of which nothing is stored."""
-    return StoredScope(state=ScopeState(scope=scope), fence={})
+_NOWHERE: Mapping[str, int] = MappingProxyType({})
+
+
+def empty(scope: str, generation: int = 1) -> StoredScope:
+    """A scope of which nothing is stored, taken up in this generation of the consumer group."""
+    return StoredScope(state=ScopeState(scope=scope), fence={}, epoch=generation)
 
 
 def cold_key(scope: str) -> bytes:
@@ -139,15 +151,22 @@ def cold_key(scope: str) -> bytes:
 
 
 def apply(
-    stored: StoredScope, source: Source, event: Event, policy: Policy, *, delivered: Set[int] = frozenset()
+    stored: StoredScope,
+    source: Source,
+    event: Event,
+    policy: Policy,
+    *,
+    delivered: Set[int] = frozenset(),
+    resumed_at: Mapping[str, int] = _NOWHERE,
 ) -> Applied:
     """Apply one record.
 
-    `delivered` are the sequences whose outputs the broker is known to have; their outbox entries are dropped.
+    The broker is known to have the outputs of the sequences in `delivered`, and of all events below the offset at
+    which this owner began to read their topic (`resumed_at`); their outbox entries are dropped.
     Raises `StateTooLarge`; any other error is a mistake of the engine. In both cases nothing has changed.
     """
     if source.offset <= stored.fence.get(source.topic, -1):
-        return Applied(stored=stored, effects=None, writes=(), outputs=_kept_outputs(stored, source))
+        return _repeated(stored, source)
     state, effects = step(stored.state, event, policy)
     sequence = stored.sequence + 1
     journal = encode(_journal_record(stored, source, event, effects, policy, sequence, state.hot.at_ms))
@@ -159,51 +178,58 @@ def apply(
         Output(JOURNAL, journal),
     )
     entry = OutboxEntry(sequence, source.topic, source.offset, outputs)
-    # A new owner writes the cold part once, so that every later version of it is of its own epoch.
-    cold_changed = state.cold is not stored.state.cold or stored.is_new_epoch
-    cold_bytes = _encode(state.cold) if cold_changed else stored.cold_bytes
+    changed = state.cold is not stored.state.cold
+    cold_bytes = _encode(state.cold) if changed or not stored.cold_bytes else stored.cold_bytes
     after = StoredScope(
         state=state,
         epoch=stored.epoch,
         is_new_epoch=False,
+        is_cold_inside=stored.is_new_epoch,
         fence={**stored.fence, source.topic: source.offset},
         sequence=sequence,
         head=sha256(journal).digest(),
-        outbox=(*(kept for kept in stored.outbox if kept.sequence not in delivered), entry),
-        cold_version=stored.cold_version + cold_changed,
+        outbox=(
+            *(
+                kept
+                for kept in stored.outbox
+                if kept.sequence not in delivered and kept.offset >= resumed_at.get(kept.topic, 0)
+            ),
+            entry,
+        ),
+        cold_version=stored.cold_version + changed,
         cold_bytes=cold_bytes,
     )
     writes = [(state.scope.encode(), _hot_bytes(after))]
-    if cold_changed:
+    if not stored.is_new_epoch and (changed or stored.is_cold_inside):
         record = ColdRecord(FORMAT, after.epoch, after.cold_version, cold_bytes, stored.cold_bytes)
         writes.insert(0, (cold_key(state.scope), _encode(record)))
     for key, value in writes:
         if len(value) > MAX_STATE_BYTES:
             raise StateTooLarge(f"record {key!r} would have {len(value)} bytes, at most {MAX_STATE_BYTES}")
-    return Applied(stored=after, effects=effects, writes=tuple(writes), outputs=outputs)
+    return Applied(stored=after, effects=effects, writes=tuple(writes), outputs=outputs, sequence=sequence)
 
 
-def load(scope: str, hot_bytes: bytes | None, cold_bytes: bytes | None, *, new_epoch: bool = True) -> StoredScope:
+def load(scope: str, hot_bytes: bytes | None, cold_bytes: bytes | None, *, generation: int | None = 1) -> StoredScope:
     """Decode a stored scope; of a cold record newer than the hot one, the version before is taken.
 
-    `new_epoch` is False when the same owner reads its own writes again.
-
-    Raises `UnreadableState` for another format, damaged bytes, or parts that do not belong together.
+    `generation` is that of the consumer group in which the scope is taken up; None when an owner reads its own
+    writes again. Adding it to the stored epoch makes the epochs of any two owners differ, also of two that loaded
+    the same record. Raises `UnreadableState` for another format, damaged bytes, or parts that do not belong together.
     """
     if hot_bytes is None:
-        # Only the cold write of the scope's very first event survived: the event will come again.
-        return empty(scope)
+        return empty(scope, generation or 1)
     try:
         hot = _hot.decode(hot_bytes)
-        cold = _cold.decode(cold_bytes) if cold_bytes is not None else ColdRecord(FORMAT, 0, 0, b"", b"")
+        cold = _cold.decode(cold_bytes) if cold_bytes is not None else None
         content = _matching(scope, hot, cold)
-        cold_state = _cold_state.decode(content) if content else ColdState()
+        cold_state = _cold_state.decode(content)
     except (msgspec.MsgspecError, ValueError) as fault:
         raise UnreadableState(f"{scope}: {fault}") from fault
     return StoredScope(
         state=ScopeState(scope=scope, hot=hot.hot, cold=cold_state),
-        epoch=hot.epoch + new_epoch,
-        is_new_epoch=new_epoch,
+        epoch=hot.epoch + (generation or 0),
+        is_new_epoch=generation is not None,
+        is_cold_inside=hot.cold is not None,
         fence=hot.fence,
         sequence=hot.sequence,
         head=hot.head,
@@ -230,14 +256,19 @@ def outbox_bytes(stored: StoredScope) -> int:
     return sum(len(output.value) for entry in stored.outbox for output in entry.outputs)
 
 
-def _matching(scope: str, hot: HotRecord, cold: ColdRecord) -> bytes:
-    if hot.format != FORMAT or cold.format != FORMAT:
-        raise UnreadableState(f"{scope}: stored in format {hot.format}/{cold.format}, expected {FORMAT}")
-    if hot.cold_version == cold.version:
-        return cold.current
-    if hot.cold_version == cold.version - 1:
-        return cold.previous
-    raise UnreadableState(f"{scope}: hot record names cold version {hot.cold_version}, found {cold.version}")
+def _matching(scope: str, hot: HotRecord, cold: ColdRecord | None) -> bytes:
+    """The cold part that belongs to a hot record."""
+    if hot.format != FORMAT or (cold is not None and cold.format != FORMAT):
+        raise UnreadableState(f"{scope}: stored in another format than {FORMAT}")
+    if hot.cold is not None:
+        return hot.cold
+    if cold is not None and cold.epoch == hot.epoch:
+        if hot.cold_version == cold.version:
+            return cold.current
+        if hot.cold_version == cold.version - 1:
+            return cold.previous
+    found = "none" if cold is None else f"{cold.epoch}.{cold.version}"
+    raise UnreadableState(f"{scope}: hot record names cold version {hot.epoch}.{hot.cold_version}, found {found}")
 
 
 def _hot_bytes(stored: StoredScope) -> bytes:
@@ -251,15 +282,21 @@ def _hot_bytes(stored: StoredScope) -> bytes:
             stored.cold_version,
             stored.outbox,
             stored.state.hot,
+            stored.cold_bytes if stored.is_cold_inside else None,
         )
     )
 
 
-def _kept_outputs(stored: StoredScope, source: Source) -> tuple[Output, ...]:
+def _repeated(stored: StoredScope, source: Source) -> Applied:
+    """The stored outputs of a record that was applied before."""
     for entry in stored.outbox:
         if entry.topic == source.topic and entry.offset == source.offset:
-            return entry.outputs
-    return ()
+            writes: tuple[tuple[bytes, bytes], ...] = ()
+            if stored.is_new_epoch:
+                stored = replace(stored, is_new_epoch=False, is_cold_inside=True)
+                writes = ((stored.state.scope.encode(), _hot_bytes(stored)),)
+            return Applied(stored=stored, effects=None, writes=writes, outputs=entry.outputs, sequence=entry.sequence)
+    return Applied(stored=stored, effects=None, writes=(), outputs=())
 
 
 def _journal_record(

@@ -14,6 +14,7 @@ class Scopes:
         self._kept = kept
         self._decoded: OrderedDict[str, StoredScope] = OrderedDict()
         self._taken_up: set[str] = set()
+        self._generation = 1
 
     def get(self, scope: str) -> StoredScope:
         """The scope as stored; a scope met for the first time since the partitions were assigned begins a new epoch.
@@ -26,10 +27,11 @@ class Scopes:
             return stored
         hot = self._store.read(scope.encode())
         if hot is None:
-            stored = empty(scope)
+            stored = empty(scope, self._generation)
         else:
             cold = self._store.read(cold_key(scope))
-            stored = load(scope, hot, cold, new_epoch=scope not in self._taken_up)
+            generation = None if scope in self._taken_up else self._generation
+            stored = load(scope, hot, cold, generation=generation)
         return stored
 
     def put(self, scope: str, partition: int, applied: Applied) -> None:
@@ -42,8 +44,9 @@ class Scopes:
         if len(self._decoded) > self._kept:
             self._decoded.popitem(last=False)
 
-    def forget(self) -> None:
-        """Partitions have moved: decode from the recovered table, and begin new epochs."""
+    def forget(self, generation: int) -> None:
+        """Partitions have moved: decode from the recovered table, and begin new epochs in this generation."""
+        self._generation = max(1, generation)
         self._decoded.clear()
         self._taken_up.clear()
 

@@ -60,10 +60,12 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
         log.info("starting", extra={"app_id": self.app.settings.app_id})
+        beating = asyncio.create_task(self.app.lifeline.beat())
         async with faust_app_running(self.app):
             self._started = True
             await self._stop.wait()
             log.info("draining")
+        beating.cancel()
         log.info("stopped")
 
     def _on_signal(self, number: int) -> None:

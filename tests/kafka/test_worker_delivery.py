@@ -116,7 +116,7 @@ async def test_bad_messages_are_parked_and_good_ones_are_judged(bench):
 
 async def test_six_restarts_under_load_lose_nothing_and_double_nothing(bench):
     total = 150
-    feeding = asyncio.create_task(feed(bench, total))
+    feeding = asyncio.create_task(feed(bench, range(total)))
     for number in range(6):
         worker = bench.start_worker()
         await asyncio.sleep(3.0 + 0.37 * number)
@@ -146,8 +146,8 @@ def judged(records, mark: bytes) -> set[bytes]:
     return {record.value for record in records if mark in record.value}
 
 
-async def feed(bench, minutes: int) -> None:
-    for start in range(0, minutes, 10):
+async def feed(bench, minutes: range) -> None:
+    for start in minutes[::10]:
         await bench.publish("insights", insights(range(start, start + 10)))
         await asyncio.sleep(1.0)
 
@@ -172,7 +172,7 @@ async def test_a_clean_stop_leaves_nothing_to_do_again(bench):
 async def test_a_second_worker_joins_and_the_first_leaves_without_loss(bench):
     total = 60
     first = bench.start_worker()
-    feeding = asyncio.create_task(feed(bench, total))
+    feeding = asyncio.create_task(feed(bench, range(total)))
     await asyncio.sleep(2.0)
     bench.start_worker()
     await asyncio.sleep(3.0)
@@ -182,6 +182,25 @@ async def test_a_second_worker_joins_and_the_first_leaves_without_loss(bench):
     await bench.wait_for("journal", lambda found: len(judged(found, b'"insights"')) >= total * len(SCOPES))
     journal = verdicts_of(await bench.read("journal"))
     counts = applied(journal, "insights")
+    assert len(counts) == total * len(SCOPES) and set(counts.values()) == {1}
+
+
+async def test_a_worker_that_was_frozen_ends_itself_and_contradicts_nobody(bench):
+    total = 60
+    frozen = bench.start_worker()
+    await bench.publish("insights", insights(range(20)))
+    await bench.wait_for("journal", lambda found: len(judged(found, b'"insights"')) >= 240)
+    feeding = asyncio.create_task(feed(bench, range(20, total)))
+    await asyncio.sleep(1.5)
+    frozen.send_signal(signal.SIGSTOP)
+    bench.start_worker()
+    await asyncio.sleep(12.0)
+    bench.workers.remove(frozen)
+    frozen.send_signal(signal.SIGCONT)
+    assert await asyncio.to_thread(frozen.wait, 20) == 70
+    await feeding
+    await bench.wait_for("journal", lambda found: len(judged(found, b'"insights"')) >= total * len(SCOPES))
+    counts = applied(verdicts_of(await bench.read("journal")), "insights")
     assert len(counts) == total * len(SCOPES) and set(counts.values()) == {1}
 
 

@@ -1,11 +1,11 @@
 """A worker for tests: settings as JSON in the first argument."""
 
 import json
-import logging
 import sys
 
 import uvloop
 
+from decision_stream.edge.logs import configure
 from decision_stream.stream.config import StreamSettings
 from decision_stream.stream.worker import Worker
 
@@ -16,5 +16,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING)
+    configure("warning", "json")
     uvloop.run(main())

@@ -90,9 +90,14 @@ def test_a_crash_between_the_cold_and_the_hot_write_is_repaired_on_load():
     assert apply(back, at(4), insight(4, candidates=(estimate("new"),)), POLICY).outputs == done.outputs
 
 
-def test_a_crash_after_the_very_first_cold_write_leaves_an_empty_scope():
+def test_the_first_write_of_an_owner_is_one_record_with_everything_inside():
     done = apply(empty(SCOPE), at(0), insight(0), POLICY)
-    assert read_back(dict(done.writes[:1])).state == empty(SCOPE).state
+    assert [key for key, _ in done.writes] == [SCOPE.encode()]
+    assert read_back(dict(done.writes)).state == done.stored.state
+    _, table, _ = told(range(4))
+    taken_over = apply(read_back(table), at(4), insight(4), POLICY)
+    assert [key for key, _ in taken_over.writes] == [SCOPE.encode()]
+    assert read_back(table | dict(taken_over.writes)).state == taken_over.stored.state
 
 
 def test_a_quiet_insight_writes_the_hot_record_only():
@@ -114,10 +119,13 @@ def test_the_journal_is_a_chain_of_hashes_without_gaps():
 def test_a_new_owner_outranks_a_late_write_of_the_one_before():
     stored, table, _ = told(range(4))
     owner = read_back(table)
-    newer = dict(apply(owner, at(4), insight(4), POLICY).writes)
+    newer = {}
+    for offset in (4, 5):
+        done = apply(owner, at(offset), insight(offset), POLICY)
+        owner, newer = done.stored, newer | dict(done.writes)
     late, late_table = stored, {}
     for offset in range(4, 40):
-        done = apply(late, at(offset), insight(offset), POLICY)
+        done = apply(late, at(offset), insight(offset, candidates=(estimate(f"m{offset}"),)), POLICY)
         late, late_table = done.stored, late_table | dict(done.writes)
     for key in newer:
         assert supersedes(newer[key], late_table.get(key, table[key]))
@@ -139,7 +147,7 @@ def test_damaged_bytes_are_refused_by_name(damage):
 
 
 def test_parts_that_do_not_belong_together_are_refused():
-    _, table, _ = told(range(3))
+    _, table, _ = told(range(4))
     cold = msgspec.msgpack.decode(table[cold_key(SCOPE)], type=ColdRecord)
     stranger = msgspec.msgpack.encode(replace(cold, version=cold.version + 5))
     with pytest.raises(UnreadableState, match="names cold version"):

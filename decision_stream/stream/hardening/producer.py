@@ -51,6 +51,7 @@ class OrderedProducer(driver.Producer):
         Records of one partition arrive in the order of appending. Raises `ProducerSendError` when any earlier batch has
         failed, when the producer is closed, or when the record is too large.
         """
+        self.app.lifeline.check()
         accumulator = self._accumulator
         failure = self.failure or accumulator._exception
         if failure is not None or accumulator._closed:

@@ -1,0 +1,121 @@
+"""Thousands of fault schedules: nothing lost or contradicted, state as if nothing had happened."""
+
+import json
+import os
+from random import Random
+
+import msgspec
+import pytest
+
+from decision_stream.model.command import Autonomy, Pin, SetAutonomy, Tick, Unpin
+from decision_stream.model.decision import Proposal
+from decision_stream.model.event import Event
+from decision_stream.model.journal import JournalRecord
+from decision_stream.model.policy import Policy
+from decision_stream.stream.record import StoredScope, apply, empty
+from tests.factories import command, estimate, insight
+from tests.faults.virtual import SCOPE, TOPICS, Guards, Log, Schedule, Worker
+
+SCHEDULES = int(os.environ.get("DS_FAULT_SCHEDULES", "3000"))
+POLICY = Policy()
+
+
+class Broken(AssertionError):
+    """A promise was broken; the message names it."""
+
+
+def inputs(seed: int) -> dict[str, list[Event]]:
+    """Some insights and commands of one scope; the candidates make it propose now and then."""
+    draw = Random(seed)
+    insights: list[Event] = []
+    for minute in range(draw.randrange(6, 18)):
+        rival = estimate(f"model-{draw.randrange(3)}", cost_usd=draw.choice((0.002, 0.02)), samples=200 + 50 * minute)
+        insights.append(insight(minute, scope=SCOPE, candidates=(rival,) if draw.random() < 0.7 else ()))
+    commands: list[Event] = [
+        command(minute + 0.5, draw.choice((Tick(), Pin(), Unpin(), SetAutonomy(level=Autonomy.OBSERVE))), scope=SCOPE)
+        for minute in range(draw.randrange(6))
+    ]
+    return {"insights": insights, "commands": commands}
+
+
+def play(seed: int, guards: Guards) -> tuple[Log, Worker]:
+    log = Log(inputs(seed))
+    return log, Schedule(seed, log, guards, POLICY).run()
+
+
+def check(log: Log, owner: Worker) -> None:
+    """All promises on what is durable at the end."""
+    journal = _journal(log)
+    applied = {(record.source.topic, record.source.offset) for record in journal}
+    expected = {(topic, offset) for topic in TOPICS for offset in range(len(log.inputs[topic]))}
+    _promise(applied == expected, f"every event has exactly one verdict; missing {sorted(expected - applied)[:3]}")
+    _promise(len(journal) == len(expected), "no event has two verdicts")
+    _promise(log.committed == {topic: len(log.inputs[topic]) for topic in TOPICS}, "all offsets are committed")
+    pure, outputs = _replayed(log, journal)
+    _promise(owner.stored.state == pure.state, "the state is that of an undisturbed run")
+    _promise(owner.stored.head == pure.head, "the journal's head is that of an undisturbed run")
+    seen = {(output.topic, output.value) for output in log.outputs}
+    _promise(seen == outputs, "the outputs are those of an undisturbed run")
+
+
+def _journal(log: Log) -> list[JournalRecord]:
+    """Journal records in order, each id once; two records of one id must be the same bytes."""
+    first: dict[str, bytes] = {}
+    for output in log.outputs:
+        if output.topic == "journal":
+            identifier = json.loads(output.value)["id"]
+            _promise(first.setdefault(identifier, output.value) == output.value, f"{identifier} is told in two ways")
+    records = [msgspec.json.decode(value, type=JournalRecord) for value in first.values()]
+    return sorted(records, key=lambda record: record.sequence)
+
+
+def _replayed(log: Log, journal: list[JournalRecord]) -> tuple[StoredScope, set[tuple[str, bytes]]]:
+    stored, outputs = empty(SCOPE), set()
+    for record in journal:
+        event = log.inputs[record.source.topic][record.source.offset]
+        sent = frozenset(entry.sequence for entry in stored.outbox)
+        done = apply(stored, record.source, event, POLICY, delivered=sent)
+        stored = done.stored
+        outputs |= {(output.topic, output.value) for output in done.outputs}
+    return stored, outputs
+
+
+def _promise(kept: bool, promise: str) -> None:
+    if not kept:
+        raise Broken(promise)
+
+
+def test_no_schedule_of_faults_breaks_a_promise():
+    proposed = 0
+    for seed in range(SCHEDULES):
+        log, owner = play(seed, Guards())
+        try:
+            check(log, owner)
+        except Exception as fault:
+            raise AssertionError(f"schedule {seed}: {fault}") from fault
+        proposed += any(output.topic == "proposals" for output in log.outputs)
+    assert proposed > SCHEDULES / 10, "the schedules are about something"
+
+
+@pytest.mark.parametrize("guard", ["fence", "outbox", "gate", "outputs_after_state", "epochs", "whole_recovery"])
+def test_the_checker_notices_a_missing_guard(guard):
+    weakened = Guards(**{guard: False})
+    for seed in range(1_000):
+        try:
+            log, owner = play(seed, weakened)
+            check(log, owner)
+        except Exception:
+            return
+    raise AssertionError(f"without {guard} a thousand schedules were fine: the checker is blind to it")
+
+
+def test_a_schedule_runs_again_exactly():
+    one, other = (play(77, Guards())[0] for _ in range(2))
+    assert one.outputs == other.outputs and one.changelog == other.changelog
+
+
+def test_proposals_are_messages():
+    log, _ = play(3, Guards())
+    for output in log.outputs:
+        if output.topic == "proposals":
+            assert msgspec.json.decode(output.value, type=Proposal).scope == SCOPE

@@ -1,0 +1,212 @@
+"""A virtual Kafka with one partition, and workers on it, in which anything may go wrong between any two moments.
+
+The stored scopes, the fence, the outbox and the order of writing are the product's own (`stream/record.py`,
+`stream/outlet.py`'s rules retold as a state machine); what is simulated is the log, its acknowledgements, the
+group's generations and the crashes. Every choice is drawn from the seed, so a failing schedule runs again exactly.
+"""
+
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from decision_stream.model.event import Event
+from decision_stream.model.journal import Source
+from decision_stream.model.policy import Policy
+from decision_stream.stream.record import (
+    Applied,
+    Output,
+    StoredScope,
+    apply,
+    cold_key,
+    load,
+    supersedes,
+)
+
+SCOPE = "acme/support/chat"
+TOPICS = ("insights", "commands")
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """Which of the product's protections are on; the checker must notice each one missing."""
+
+    fence: bool = True
+    outbox: bool = True
+    gate: bool = True
+    outputs_after_state: bool = True
+    epochs: bool = True
+    whole_recovery: bool = True
+
+
+@dataclass(slots=True)
+class Log:
+    """What is durable: table writes and outputs in the order of their acknowledgement, and committed offsets."""
+
+    inputs: dict[str, list[Event]]
+    changelog: list[tuple[bytes, bytes]] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
+    committed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOPICS, 0))
+    generation: int = 0
+
+
+@dataclass(slots=True)
+class Sent:
+    """A write on its way; those of one kind arrive in order."""
+
+    write: tuple[bytes, bytes] | None
+    output: Output | None
+    sequence: int
+    arrived: bool = False
+
+
+@dataclass(slots=True)
+class Worker:
+    """An owner of the partition, from taking it up to its end."""
+
+    log: Log
+    guards: Guards
+    policy: Policy
+    generation: int
+    stored: StoredScope
+    position: dict[str, int]
+    resumed_at: dict[str, int]
+    writes: list[Sent] = field(default_factory=list)
+    outputs: list[Sent] = field(default_factory=list)
+    after: dict[int, list[Sent]] = field(default_factory=dict)
+    pending: dict[str, list[tuple[int, list[Sent]]]] = field(default_factory=lambda: {topic: [] for topic in TOPICS})
+    delivered: set[int] = field(default_factory=set)
+
+    def apply_next(self, topic: str) -> None:
+        """Read and apply the next event of a topic."""
+        offset = self.position[topic]
+        if offset >= len(self.log.inputs[topic]):
+            return
+        self.position[topic] = offset + 1
+        source = Source(topic=topic, partition=0, offset=offset)
+        stored = self.stored if self.guards.fence else replace(self.stored, fence={})
+        event = self.log.inputs[topic][offset]
+        done = apply(
+            stored, source, event, self.policy, delivered=frozenset(self.delivered), resumed_at=self.resumed_at
+        )
+        self.stored = done.stored
+        self.pending[topic].append((offset, self._send(done)))
+
+    def _send(self, done: Applied) -> list[Sent]:
+        writes = [Sent(write, None, 0) for write in done.writes]
+        told = done.outputs if done.effects is not None or self.guards.outbox else ()
+        outputs = [Sent(None, output, done.sequence) for output in told]
+        self.writes += writes
+        if writes and self.guards.outputs_after_state:
+            self.after[id(writes[-1])] = outputs
+        else:
+            self.outputs += outputs
+        return writes + outputs
+
+    def acknowledge_write(self) -> None:
+        """The broker takes the oldest write."""
+        if self.writes:
+            sent = self.writes.pop(0)
+            sent.arrived = True
+            self.log.changelog.append(sent.write)
+            self.outputs += self.after.pop(id(sent), [])
+
+    def acknowledge_output(self) -> None:
+        """The broker takes the oldest output."""
+        if self.outputs:
+            sent = self.outputs.pop(0)
+            sent.arrived = True
+            self.log.outputs.append(sent.output)
+            if sent.sequence and not any(other.sequence == sent.sequence for other in self.outputs):
+                self.delivered.add(sent.sequence)
+
+    def commit(self) -> None:
+        """Commit what may be committed; the broker refuses a generation that is over."""
+        if self.generation != self.log.generation:
+            return
+        for topic, entries in self.pending.items():
+            while entries and (not self.guards.gate or all(sent.arrived for sent in entries[0][1])):
+                offset, _ = entries.pop(0)
+                self.log.committed[topic] = max(self.log.committed[topic], offset + 1)
+
+
+def take_up(log: Log, guards: Guards, policy: Policy) -> Worker:
+    """A new owner: a new generation, the table recovered from the changelog, the position from what is committed."""
+    log.generation += 1
+    table: dict[bytes, bytes] = {}
+    records = log.changelog if guards.whole_recovery else log.changelog[: len(log.changelog) * 2 // 3]
+    for key, value in records:
+        held = table.get(key)
+        if held is None or not guards.epochs or supersedes(value, held):
+            table[key] = value
+    hot = table.get(SCOPE.encode())
+    generation = log.generation if guards.epochs else None
+    stored = load(SCOPE, hot, table.get(cold_key(SCOPE)), generation=generation)
+    return Worker(log, guards, policy, log.generation, stored, dict(log.committed), dict(log.committed))
+
+
+@dataclass(slots=True)
+class Schedule:
+    """A run of workers under faults drawn from a seed, then a quiet end."""
+
+    seed: int
+    log: Log
+    guards: Guards
+    policy: Policy
+    steps: int = 150
+
+    def run(self) -> Worker:
+        """Play the schedule; returns the last owner after everything has settled."""
+        draw = Random(self.seed)
+        # Each schedule has its own mixture of faults, some of them not at all.
+        weights = {
+            name: draw.choice((0, 1, 3)) for name in ("crash", "zombie", "zombie_write", "commit", "write", "output")
+        }
+        owner, zombies = take_up(self.log, self.guards, self.policy), []
+        for _ in range(self.steps):
+            action = draw.choices(
+                ("apply", "write", "output", "commit", "crash", "zombie", "zombie_write"),
+                (
+                    8,
+                    4 + weights["write"] * 2,
+                    4 + weights["output"] * 2,
+                    1 + weights["commit"],
+                    weights["crash"] * 0.3,
+                    weights["zombie"] * 0.2,
+                    weights["zombie_write"],
+                ),
+            )[0]
+            match action:
+                case "apply":
+                    owner.apply_next(draw.choice(TOPICS))
+                case "write":
+                    owner.acknowledge_write()
+                case "output":
+                    owner.acknowledge_output()
+                case "commit":
+                    owner.commit()
+                case "crash":
+                    # What was on its way may still arrive, in order, up to any point.
+                    for _ in range(draw.randrange(4)):
+                        draw.choice((owner.acknowledge_write, owner.acknowledge_output))()
+                    owner = take_up(self.log, self.guards, self.policy)
+                case "zombie":
+                    # Replaced without knowing it: its writes arrive late, and it even applies more. Its outputs do not
+                    # leave any more: a worker that was paused for that long ends itself before it sends.
+                    zombies.append(owner)
+                    owner = take_up(self.log, self.guards, self.policy)
+                case "zombie_write" if zombies:
+                    zombie = draw.choice(zombies)
+                    if draw.random() < 0.5:
+                        zombie.apply_next(draw.choice(TOPICS))
+                    else:
+                        zombie.acknowledge_write()
+        return self._settle(take_up(self.log, self.guards, self.policy))
+
+    def _settle(self, owner: Worker) -> Worker:
+        for topic in TOPICS:
+            while owner.position[topic] < len(self.log.inputs[topic]):
+                owner.apply_next(topic)
+        while owner.writes or owner.outputs:
+            owner.acknowledge_write()
+            owner.acknowledge_output()
+        owner.commit()
+        return owner
