@@ -15,6 +15,7 @@ from ..model.actuation import (
 from ..model.configuration import Configuration
 from ..model.metrics import ArmSample
 from ..model.outcome import CONTROL, TREATMENT, Outcome, OutcomeStatus
+from ..wire.directives import DirectiveFilter, Ruling
 from .world import FALLBACK_MODEL, INITIAL_MODEL, World
 
 ACKNOWLEDGE_MS = 2_000
@@ -56,8 +57,7 @@ class Actuator:
         self._served: dict[str, Served] = {
             scope: Served(configuration=Configuration(model=INITIAL_MODEL)) for scope in world.scopes
         }
-        self._done: set[str] = set()
-        self._sequence: dict[str, int] = dict.fromkeys(world.scopes, 0)
+        self._filter = DirectiveFilter()
 
     def served(self, scope: str) -> Served:
         """How a scope is served now."""
@@ -65,13 +65,13 @@ class Actuator:
 
     def carry_out(self, directive: Directive) -> list[Outcome]:
         """Act on a directive; nothing for one that was acted on before."""
-        if directive.id in self._done:
-            return []
-        self._done.add(directive.id)
         at_ms = directive.at_ms + ACKNOWLEDGE_MS
-        if directive.sequence < self._sequence[directive.scope]:
-            return [_report(directive, OutcomeStatus.FAILED, at_ms, error="a later decision was already carried out")]
-        self._sequence[directive.scope] = directive.sequence
+        match self._filter.rule(directive):
+            case Ruling.REPEATED:
+                return []
+            case Ruling.STALE:
+                error = "a later decision was already carried out"
+                return [_report(directive, OutcomeStatus.FAILED, at_ms, error=error)]
         served = _after(self._served[directive.scope], directive)
         self._served[directive.scope] = served
         applied = served.candidate or served.configuration

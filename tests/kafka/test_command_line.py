@@ -110,6 +110,29 @@ def test_topics_are_planned_applied_and_checked_by_command(kafka, bench):
     assert apply_now(kafka.bootstrap_servers, ()) == ()
 
 
+async def test_dead_letters_are_listed_shown_and_sent_back(bench):
+    from decision_stream.wire.codec import encode
+
+    good = encode(insight(3))
+    await bench.publish("insights", [(b"acme/support/chat", good), (b"wrong/key/here", good), (b"x/y/z", b"oops")])
+    bench.start_worker()
+    await bench.wait_for("dead-letters", lambda records: len(records) >= 2)
+
+    def dlq(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        told = environment(bench, KAFKA_BOOTSTRAP_SERVERS=bench.bootstrap_servers)
+        return subprocess.run(command("dlq", *arguments), env=told, capture_output=True, timeout=60)
+
+    listed = json.loads(dlq("list", "--json").stdout)
+    assert sorted(row["code"] for row in listed) == ["key_mismatch", "not_json"]
+    (place,) = [row["place"] for row in listed if row["code"] == "not_json"]
+    assert dlq("show", place).stdout == b"oops"
+    assert b"there is no dead letter at 9:9" in dlq("show", "9:9").stderr
+    assert b"2 message(s) would be sent back" in dlq("replay", "--dry-run").stdout
+    assert b"1 message(s) sent back" in dlq("replay", "--code", "not_json").stdout
+    again = await bench.wait_for("dead-letters", lambda records: len(records) >= 3)
+    assert [record.value for record in again].count(b"oops") == 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_drains_and_leaves_nothing_running(kafka, number):
     demo = subprocess.Popen(
