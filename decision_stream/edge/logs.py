@@ -25,11 +25,17 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
         handler.setFormatter(
             JsonFormatter("{levelname}{name}{message}", style="{", timestamp=True, rename_fields={"levelname": "level"})
         )
+    handler.addFilter(_is_no_chatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.DEBUG)
+
+
+def _is_no_chatter(record: logging.LogRecord) -> bool:
+    """Faust's services tell their starts and stops under our modules' names; the mark is how mode begins a message."""
+    return record.levelno >= logging.WARNING or not str(record.msg).startswith("[^")
 
 
 class DecisionLog(SilentObserver):

@@ -38,6 +38,14 @@ def test_every_transition_is_a_json_line_with_the_decision_id():
     assert all(line["level"] and line["message"] and line["timestamp"] for line in lines)
 
 
+def test_the_chatter_of_services_is_left_out_but_not_their_warnings():
+    stream = io.StringIO()
+    configure("info", "json", stream)
+    logging.getLogger("decision_stream.stream.app").info("[^EngineApp]: Starting...")
+    logging.getLogger("decision_stream.stream.app").warning("[^EngineApp]: crashed")
+    assert "Starting" not in stream.getvalue() and "crashed" in stream.getvalue()
+
+
 def test_a_forged_line_stays_one_line():
     stream = io.StringIO()
     configure("info", "text", stream)
