@@ -80,6 +80,7 @@ class MonitoringSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 9_464
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     enable_prometheus: bool = True
+    # Accepted; there are no traces yet.
     enable_tracing: bool = False
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
     log_format: Annotated[str, Meta(pattern="^(auto|json|text)$")] = "auto"

@@ -34,6 +34,7 @@ CHECKS = (
     "evidence",
     "confidence",
     "improvement",
+    "impact",
     "quality_constraint",
     "cost_constraint",
     "latency_constraint",

@@ -77,6 +77,15 @@ def evidence_checks(proposal: Proposal, policy: Policy) -> list[Check]:
     ]
 
 
+def impact_checks(proposal: Proposal, policy: Policy) -> list[Check]:
+    """Is every part of the impact predicted, with an interval? A point alone says nothing of how wrong it may be."""
+    if proposal.is_safety or not policy.validation.enable_impact_prediction:
+        return []
+    parts = {"quality": proposal.impact.quality, "cost": proposal.impact.cost, "latency": proposal.impact.latency}
+    lacking = [name for name, estimate in parts.items() if estimate is None or estimate.interval is None]
+    return [Check(name="impact", passed=not lacking, detail=", ".join(lacking))]
+
+
 def constraint_checks(proposal: Proposal, policy: Policy) -> list[Check]:
     """Do the bounds, not the means, of the predicted changes stay within the constraints?"""
     if proposal.is_safety or not policy.validation.enable_constraint_checking:

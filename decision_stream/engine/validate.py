@@ -10,7 +10,7 @@ from ..model.journal import Stage, Transition, Verdict
 from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision
 from . import breaker
-from .checks import autonomy_of, constraint_checks, evidence_checks, risk_check, standing_checks
+from .checks import autonomy_of, constraint_checks, evidence_checks, impact_checks, risk_check, standing_checks
 from .deadlines import pass_time
 from .execution import execute, path
 from .identity import derived_id
@@ -33,7 +33,7 @@ def validate(turn: Turn, proposal: Proposal) -> Effects:
     target = _target(turn, proposal)
     risk = _risk(turn, proposal, target)
     checks = [*standing_checks(turn, proposal), *evidence_checks(proposal, turn.policy)]
-    checks += constraint_checks(proposal, turn.policy)
+    checks += [*impact_checks(proposal, turn.policy), *constraint_checks(proposal, turn.policy)]
     if proposal.is_safety:
         checks.append(_safety_check(turn, proposal, target))
     else:

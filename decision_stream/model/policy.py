@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from .command import Autonomy
 from .decision import RiskLevel
 from .metrics import ModelEstimate
-from .scalars import Count, Millis, Name, Share, Unit, Usd
+from .scalars import Count, Millis, Share, Unit, Usd
 
 SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
 DurationMs = Annotated[int, Meta(ge=0, le=366 * DAY_MS)]
@@ -47,8 +47,6 @@ class EnginePolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     approval_timeout_ms: DurationMs = HOUR_MS
     # A held ramp may not be forgotten: it is undone after this.
     pause_timeout_ms: DurationMs = 4 * HOUR_MS
-    # Salt of all chance; change it to get other draws from the same events.
-    salt: Name = "decision-stream"
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -206,7 +204,7 @@ Allocation = FixedAllocation | ThompsonSampling | UpperConfidenceBound | Epsilon
 
 
 class AbTestingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Experiments with prompts."""
+    """Experiments with prompts. The strategy is not complete: its keys are checked, and have no effect yet."""
 
     enabled: bool = True
     priority: int = 100
@@ -218,7 +216,7 @@ class AbTestingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ReinforcementPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Contextual bandits."""
+    """Contextual bandits. The strategy is not complete: its keys are checked, and have no effect yet."""
 
     enabled: bool = True
     priority: int = 80
@@ -230,7 +228,7 @@ class ReinforcementPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class AdaptiveParametersPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tuning of parameters."""
+    """Tuning of parameters. The strategy is not complete: its keys are checked, and have no effect yet."""
 
     enabled: bool = True
     priority: int = 70
@@ -251,6 +249,7 @@ class SafetyPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     # The highest risk that goes without a human; one level above waits for approval, critical is refused.
     max_risk_level: RiskLevel = RiskLevel.MEDIUM
     require_approval_for_high_risk: bool = True
+    # Without effect until experiments are complete.
     max_concurrent_experiments: Count = 3
     min_time_between_changes_ms: DurationMs = 5 * MINUTE_MS
     max_rollback_depth: Annotated[int, Meta(ge=1, le=100)] = 10

@@ -149,7 +149,7 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
         _add_stage(app, name)
     if settings.tick_interval_ms:
         _add_ticker(app)
-    app.tables.ready_listener = lambda: _on_ready(app)
+    app.tables.ready_listener = lambda seconds: _on_ready(app, seconds)
     return app
 
 
@@ -260,10 +260,10 @@ def _add_ticker(app: EngineApp) -> None:
     app.timer(interval=app.settings.tick_interval_ms / 1_000.0)(tick)
 
 
-def _on_ready(app: EngineApp) -> None:
-    now = time.monotonic()
+def _on_ready(app: EngineApp, seconds: float) -> None:
     if hasattr(app, "scopes"):
         app.scopes.forget(app.consumer_generation_id)
         app.processor.resume()
-    app.ready_at = now
-    log.info("ready", extra={"partitions": sorted(app.owned_partitions())})
+    app.ready_at = time.monotonic()
+    app.observer.recovered(seconds)
+    log.info("ready", extra={"partitions": sorted(app.owned_partitions()), "recovery_s": round(seconds, 3)})

@@ -48,16 +48,17 @@ class SafeRecovery(Recovery):
         self.on_ready()
 
     def on_ready(self) -> None:
-        """Tell the table manager's listener."""
-        listener: Callable[[], None] | None = getattr(self.tables, "ready_listener", None)
+        """Tell the table manager's listener how long it took, in seconds."""
+        listener: Callable[[float], None] | None = getattr(self.tables, "ready_listener", None)
         if listener is not None:
-            listener()
+            began, ended = self._recovery_started_at, self._recovery_ended_at
+            listener(ended - began if began is not None and ended is not None else 0.0)
 
 
 class SafeTableManager(TableManager):
     """Table manager with the safe recovery. `ready_listener` is called each time records may flow again."""
 
-    ready_listener: Callable[[], None] | None = None
+    ready_listener: Callable[[float], None] | None = None
 
     @property
     def recovery(self) -> Recovery:
