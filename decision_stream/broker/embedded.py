@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from .failure import BrokerUnavailable
-from .jars import KAFKA_VERSION, classpath
+from .jars import KAFKA_VERSION, cache_directory, classpath
 from .java import find_java
 
 # In the ephemeral range a client that retries can connect to itself, and the broker then fails to bind without a word.
@@ -201,9 +201,14 @@ class EmbeddedKafka:
         raise BrokerUnavailable(f"Kafka was not ready after {START_TIMEOUT_S:g} s:\n{self._log_tail()}")
 
     def _log_tail(self) -> str:
+        """The end of the server's log, which is kept for a closer look even when the data is not."""
         if not self.log_path.exists():
             return "(no log)"
-        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+        kept = cache_directory() / "kafka-failed.log"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.log_path, kept)
+        lines = self.log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return "\n".join([*lines, f"(the whole log is kept in {kept})"])
 
     def _signal(self, number: int) -> None:
         if self._pid is not None:

@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -70,11 +73,22 @@ def test_records_survive_a_kill_and_a_start_on_the_same_data(tmp_path):
         assert record.value == b"kept"
 
 
-def test_a_failed_start_shows_the_end_of_the_log():
+def test_a_bad_property_is_told_by_its_name():
     kafka = EmbeddedKafka(properties={"log.retention.ms": "not-a-number"})
     with pytest.raises(BrokerUnavailable, match=r"log\.retention\.ms"), kafka:
         pass
     assert not kafka.directory.exists(), "temporary data is removed"
+
+
+def test_a_failed_start_shows_the_end_of_the_log_and_keeps_it():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        kafka = EmbeddedKafka(port=taken.getsockname()[1])
+        with pytest.raises(BrokerUnavailable, match="end of its log") as told, kafka:
+            pass
+    (kept,) = re.findall(r"kept in (\S+)\)", str(told.value))
+    assert "Address already in use" in Path(kept).read_text()
 
 
 def test_ports_lie_below_the_ephemeral_range_and_differ():
