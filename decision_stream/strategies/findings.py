@@ -1,0 +1,172 @@
+"""What the safety strategy finds wrong with a window: broken limits, degradation, drift, anomalies (seed §4.5)."""
+
+from dataclasses import dataclass
+
+from ..model.decision import Evidence
+from ..model.insight import Metric, Severity
+from ..model.policy import Response, ThresholdPolicy
+from ..model.state import Watch
+from ..stats.shift_alarm import level
+from .limits import readings, severity_of
+from .protocol import View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something wrong: what, how bad, since this window or longer, and what the policy answers to it."""
+
+    code: str
+    metric: Metric
+    severity: Severity
+    response: Response
+    evidence: Evidence
+    onset: bool
+
+
+def findings(view: View) -> list[Finding]:
+    """Everything wrong with this window, in a fixed order."""
+    rules = view.policy.threshold_based
+    return [*_violations(view, rules), *_degradations(view, rules), *_drift(view, rules), *_anomalies(view, rules)]
+
+
+def _violations(view: View, rules: ThresholdPolicy) -> list[Finding]:
+    found: list[Finding] = []
+    if not any(watch.firing for watch in view.state.hot.watches.values()):
+        return found
+    for reading in readings(view.insight, rules.performance):
+        watch = view.state.hot.watches.get(reading.metric.value, _NO_WATCH)
+        if not watch.firing:
+            continue
+        severity = severity_of(reading.excess)
+        found.append(
+            Finding(
+                code="limit_broken",
+                metric=reading.metric,
+                severity=severity,
+                response=_response_to_violation(severity, rules.responses.on_threshold_violation),
+                evidence=Evidence(
+                    method="hard_limit",
+                    metric=reading.metric,
+                    samples=view.insight.performance.requests * watch.windows,
+                    statistic=reading.value,
+                    threshold=reading.limit,
+                    detail=f"broken for {watch.windows} windows in a row",
+                ),
+                onset=watch.windows == rules.performance.for_windows,
+            )
+        )
+    return found
+
+
+def _response_to_violation(severity: Severity, configured: Response) -> Response:
+    """Critical gets the configured answer, high a rollback, less an alert (seed §4.5)."""
+    if severity is Severity.CRITICAL:
+        return configured
+    return Response.ROLLBACK if severity is Severity.HIGH else Response.ALERT
+
+
+def _degradations(view: View, rules: ThresholdPolicy) -> list[Finding]:
+    found = []
+    for name in sorted(view.state.hot.alarms):
+        alarm = view.state.hot.alarms[name]
+        if not alarm.firing_windows:
+            continue
+        run_length = rules.degradation.average_run_length
+        found.append(
+            Finding(
+                code="degraded",
+                metric=Metric(name),
+                severity=Severity.HIGH,
+                response=rules.responses.on_degradation,
+                evidence=Evidence(
+                    method="shiryaev_roberts",
+                    metric=Metric(name),
+                    samples=alarm.baseline.count,
+                    statistic=level(alarm.statistics),
+                    threshold=run_length,
+                    error_budget=1.0 / run_length,
+                    detail=f"against a baseline of {alarm.baseline.count} windows; at most one false alarm "
+                    f"in {run_length:g} windows on average",
+                ),
+                onset=alarm.firing_windows == 1,
+            )
+        )
+    return found
+
+
+def _drift(view: View, rules: ThresholdPolicy) -> list[Finding]:
+    """Drift of quality found by our own detector at this window, and what the analyzer reports, once per episode."""
+    found = []
+    hot = view.state.hot
+    if hot.drifted_at_ms == hot.at_ms > 0:
+        found.append(
+            Finding(
+                code="drift",
+                metric=Metric.QUALITY,
+                severity=Severity.MEDIUM,
+                response=rules.responses.on_drift,
+                evidence=Evidence(
+                    method="adwin",
+                    metric=Metric.QUALITY,
+                    statistic=view.insight.quality.score,
+                    error_budget=rules.drift.delta,
+                    detail="the mean of the recent windows differs from that of the windows before",
+                ),
+                onset=True,
+            )
+        )
+    drift = view.insight.drift
+    if drift is not None and _starts(view, f"drift:{drift.metric}"):
+        found.append(
+            Finding(
+                code="drift_reported",
+                metric=drift.metric,
+                severity=Severity.LOW,
+                # What the analyzer says is a claim: acting on it takes an alarm of our own.
+                response=Response.ALERT,
+                evidence=Evidence(method="analyzer_report", metric=drift.metric, statistic=drift.score),
+                onset=True,
+            )
+        )
+    return found
+
+
+def _anomalies(view: View, rules: ThresholdPolicy) -> list[Finding]:
+    """Reported anomalies, once per episode; acted upon only where the window itself breaks the metric's limit."""
+    found: list[Finding] = []
+    if not view.insight.anomalies:
+        return found
+    broken = {reading.metric: reading.excess > 0.0 for reading in readings(view.insight, rules.performance)}
+    for anomaly in view.insight.anomalies:
+        serious = anomaly.severity in (Severity.HIGH, Severity.CRITICAL)
+        if not serious or not _starts(view, f"anomaly:{anomaly.metric}"):
+            continue
+        watch = view.state.hot.watches.get(anomaly.metric.value, _NO_WATCH)
+        confirmed = broken[anomaly.metric] and watch.windows >= 2
+        found.append(
+            Finding(
+                code="anomaly",
+                metric=anomaly.metric,
+                severity=anomaly.severity,
+                response=rules.responses.on_anomaly if confirmed else Response.ALERT,
+                evidence=Evidence(
+                    method="analyzer_report",
+                    metric=anomaly.metric,
+                    samples=view.insight.performance.requests,
+                    statistic=anomaly.observed,
+                    threshold=anomaly.expected,
+                    detail="confirmed by the broken limit" if confirmed else "not confirmed by a broken limit",
+                ),
+                onset=True,
+            )
+        )
+    return found
+
+
+def _starts(view: View, episode: str) -> bool:
+    """Whether an episode is so young that a report of it may still be acted upon."""
+    heard = view.state.hot.episodes.get(episode, view.at_ms)
+    return view.at_ms - heard <= 5 * view.insight.window_ms
+
+
+_NO_WATCH = Watch()
