@@ -1,4 +1,4 @@
-"""`python -m bench.quality [--quick] [--only N]...`: one table of decision quality, kept in docs/quality.md."""
+"""`python -m bench.quality [--quick] [--only N]...`: one table of decision quality; a full run writes its page."""
 
 import argparse
 import importlib
