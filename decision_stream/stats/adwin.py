@@ -2,16 +2,20 @@
 
 The window is kept as an exponential histogram: rows of at most five buckets of 1, 2, 4, ... values, each a sum and a
 summed squared deviation. A cut is looked for between any two buckets. Two parts W0, W1 of n0 and n1 values differ when
-|mean0 - mean1| > sqrt(2 m v d) + 2/3 m d, with m = 1/n0 + 1/n1, v the variance of the whole window and d = ln(2
-ln(n) / delta) (eq. 3.1 with the correction for many tests that river 0.26 uses too). False alarms are bounded by
-delta for values in [0, 1]: scale what is not, and take logarithms of latencies and costs first.
+|mean0 - mean1| > sqrt(2 m v d) + 2/3 m d, with m = 1 / (n0 - 4) + 1 / (n1 - 4), v the variance of the whole window
+and d = ln(2 ln(n) / delta): eq. 3.1 with the corrections for many tests and for parts of at least five values that
+river 0.26.1 makes too. False alarms are bounded by delta for values in [0, 1]: scale what is not, and take logarithms
+of latencies and costs first.
+
+Detections are those of river 0.26.1 when `extended` is given as many values as river's clock has ticks. River then
+forgets the whole window, where the paper (and this module) keeps the newer part: to do as river does, begin anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log
 from struct import Struct
 
 BUCKETS_PER_ROW = 5
@@ -37,10 +41,10 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Adwin:
-    """The window, oldest bucket first.
+    """The window, oldest bucket first: how many values each bucket stands for, their total, and their spread.
 
     >>> window = Adwin()
-    >>> for value in [0.0] * 200 + [1.0] * 20:
+    >>> for value in [0.0] * 200 + [1.0] * 30:
     ...     window, changed = window.apply(value, delta=0.002)
     ...     if changed:
     ...         break
@@ -48,18 +52,25 @@ class Adwin:
     (True, True)
     """
 
-    buckets: tuple[Bucket, ...] = ()
+    counts: tuple[int, ...] = ()
+    totals: tuple[float, ...] = ()
+    spreads: tuple[float, ...] = ()
+
+    @property
+    def buckets(self) -> tuple[Bucket, ...]:
+        """The same, bucket by bucket."""
+        columns = zip(self.counts, self.totals, self.spreads, strict=True)
+        return tuple(Bucket(count.bit_length() - 1, total, spread) for count, total, spread in columns)
 
     @property
     def count(self) -> int:
         """Values in the window."""
-        return sum(bucket.count for bucket in self.buckets)
+        return sum(self.counts)
 
     @property
     def mean(self) -> float:
         """Mean of the window; nan when it is empty."""
-        count = self.count
-        return sum(bucket.total for bucket in self.buckets) / count if count else float("nan")
+        return sum(self.totals) / sum(self.counts) if self.counts else float("nan")
 
     def apply(self, value: float, *, delta: float = 0.002, max_count: int = 1_000) -> tuple[Adwin, bool]:
         """`extended` with one value."""
@@ -71,18 +82,26 @@ class Adwin:
         `delta` bounds the chance of a false alarm; beyond `max_count` values the oldest buckets are forgotten.
         Raises ValueError for a value outside [0, 1].
         """
-        buckets = list(self.buckets)
+        counts, totals, spreads = list(self.counts), list(self.totals), list(self.spreads)
         for value in values:
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"ADWIN takes values in [0, 1], found {value!r}")
-            _insert(buckets, value)
-        while sum(bucket.count for bucket in buckets) > max_count:
-            del buckets[0]
+            counts.append(1)
+            totals.append(value)
+            spreads.append(0.0)
+            if len(counts) > BUCKETS_PER_ROW and counts[-BUCKETS_PER_ROW - 1] == 1:
+                _merge(counts, totals, spreads)
+        excess, kept = sum(counts) - max_count, 0
+        while excess > 0:
+            excess -= counts[kept]
+            kept += 1
         changed = False
-        while _differs(buckets, delta):
+        if kept:
+            del counts[:kept], totals[:kept], spreads[:kept]
+        while _differs(counts, totals, spreads, delta):
             changed = True
-            del buckets[0]
-        return Adwin(tuple(buckets)), changed
+            del counts[0], totals[0], spreads[0]
+        return Adwin(tuple(counts), tuple(totals), tuple(spreads)), changed
 
     def encoded(self) -> bytes:
         """17 bytes a bucket, little-endian; about 0.6 kB for a thousand values."""
@@ -91,49 +110,48 @@ class Adwin:
     @staticmethod
     def decoded(data: bytes) -> Adwin:
         """The window that was encoded; raises struct.error for other bytes."""
-        return Adwin(tuple(Bucket(*fields) for fields in _BUCKET.iter_unpack(data)))
+        rows, totals, spreads = zip(*_BUCKET.iter_unpack(data), strict=True) if data else ((), (), ())
+        return Adwin(tuple(1 << row for row in rows), totals, spreads)
 
 
-def _insert(buckets: list[Bucket], value: float) -> None:
-    """Add a bucket of one value, and merge the two oldest of every row that then has too many.
+def _merge(counts: list[int], totals: list[float], spreads: list[float]) -> None:
+    """Merge the two oldest buckets of the newest row, which has too many, and of every row that then has too many.
 
-    Rows fall from the oldest bucket to the newest, so each row is one stretch of the list.
+    Counts fall from the oldest bucket to the newest, so each row is one stretch of the lists.
     """
-    buckets.append(Bucket(0, value, 0.0))
-    row, end = 0, len(buckets)
-    while True:
-        start = end
-        while start > 0 and buckets[start - 1].row == row:
-            start -= 1
-        if end - start <= BUCKETS_PER_ROW:
-            return
-        one, other = buckets[start], buckets[start + 1]
-        gap = (one.total - other.total) / one.count
-        spread = one.spread + other.spread + gap * gap * one.count / 2.0
-        buckets[start : start + 2] = [Bucket(row + 1, one.total + other.total, spread)]
-        row, end = row + 1, start + 1
+    oldest = len(counts) - BUCKETS_PER_ROW - 1
+    while oldest >= 0 and counts[oldest] == counts[oldest + BUCKETS_PER_ROW]:
+        count, other = counts[oldest], oldest + 1
+        gap = (totals[oldest] - totals[other]) / count
+        counts[other] = 2 * count
+        totals[other] += totals[oldest]
+        spreads[other] += spreads[oldest] + gap * gap * count / 2.0
+        del counts[oldest], totals[oldest], spreads[oldest]
+        oldest -= BUCKETS_PER_ROW
 
 
-def _differs(buckets: list[Bucket], delta: float) -> bool:
+def _differs(counts: list[int], totals: list[float], spreads: list[float], delta: float) -> bool:
     """Whether any cut between two buckets separates two means."""
-    count = sum(bucket.count for bucket in buckets)
-    if count < 2 * MIN_WINDOW:
+    count = sum(counts)
+    if count <= 2 * MIN_WINDOW:
         return False
-    total = sum(bucket.total for bucket in buckets)
-    mean = total / count
-    variance = (
-        sum(bucket.spread + bucket.count * (bucket.total / bucket.count - mean) ** 2 for bucket in buckets) / count
-    )
+    total = sum(totals)
+    squares = sum([total * total / count for total, count in zip(totals, counts, strict=True)])
+    variance = max(0.0, sum(spreads) + squares - total * total / count) / count
     confidence = log(2.0 * log(count) / delta)
-    count0, total0 = 0, 0.0
-    for bucket in buckets[:-1]:
-        count0 += bucket.count
-        total0 += bucket.total
-        count1 = count - count0
-        if min(count0, count1) < MIN_WINDOW:
+    scale, offset = 2.0 * variance * confidence, 2.0 / 3.0 * confidence
+    count0, total0, last = 0, 0.0, count - MIN_WINDOW
+    for part_count, part_total in zip(counts, totals, strict=True):
+        count0 += part_count
+        total0 += part_total
+        if count0 < MIN_WINDOW:
             continue
-        weight = 1.0 / count0 + 1.0 / count1
-        bound = sqrt(2.0 * weight * variance * confidence) + 2.0 / 3.0 * weight * confidence
-        if abs(total0 / count0 - (total - total0) / count1) > bound:
+        if count0 > last:
+            return False
+        count1 = count - count0
+        weight = 1.0 / (count0 - MIN_WINDOW + 1) + 1.0 / (count1 - MIN_WINDOW + 1)
+        # |gap| > sqrt(scale * weight) + offset * weight, without the root.
+        gap = abs(total0 / count0 - (total - total0) / count1) - offset * weight
+        if gap > 0.0 and gap * gap > scale * weight:
             return True
     return False

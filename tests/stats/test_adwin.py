@@ -1,10 +1,36 @@
-"""ADWIN: quiet on noise, quick on a change, the same after a round trip."""
+"""ADWIN: detections of river, quiet on noise, quick on a change, the same after a round trip."""
 
+import json
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from decision_stream.stats.adwin import Adwin
+
+FIXTURE = json.loads((Path(__file__).parent / "fixtures" / "drift.json").read_text())
+
+
+def stream(seed: int) -> list[float]:
+    """3,000 values: failures that rise, scores that jump to and fro, or scaled latencies that grow, by seed."""
+    draw = Random(f"drift {seed}")
+    if seed % 3 == 0:
+        return [float(draw.random() < (0.05 if place < 1_500 else 0.15)) for place in range(3_000)]
+    if seed % 3 == 1:
+        return [min(1.0, max(0.0, draw.gauss(0.4 + 0.1 * (place // 750 % 2), 0.1))) for place in range(3_000)]
+    return [min(1.0, draw.lognormvariate(-2.5, 0.6) * (1.0 if place < 1_500 else 1.4)) for place in range(3_000)]
+
+
+@pytest.mark.parametrize("row", FIXTURE["adwin"], ids=lambda row: f"{row['seed']}-clock{row['clock']}")
+def test_detections_are_those_of_river(row):
+    values, window, found = stream(row["seed"]), Adwin(), []
+    clock = row["clock"]
+    for end in range(clock, len(values) + 1, clock):
+        window, changed = window.extended(values[end - clock : end], max_count=len(values))
+        if changed:
+            found.append(end - 1)
+            window = Adwin()
+    assert found == row["found"]
 
 
 def alarms(values, **options) -> list[int]:
