@@ -1,0 +1,175 @@
+"""Bandits: exact propensities, learning, forgetting, arms that come and go, budgets, rewards that are late or lost."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decision_stream.stats.bandits.beta import BetaArm, BetaThompson
+from decision_stream.stats.bandits.choice import chances_of_being_best, choose
+from decision_stream.stats.bandits.linear import (
+    EpsilonGreedy,
+    LinearModel,
+    LinearState,
+    ThompsonSampling,
+    UpperConfidence,
+)
+from decision_stream.stats.bandits.pacing import Pacer
+from decision_stream.stats.bandits.pending import Pending, Waiting
+
+RULES = [ThompsonSampling(), UpperConfidence(), EpsilonGreedy()]
+RATES = {"a": 0.8, "b": 0.6, "c": 0.3}
+
+
+def played(rule, model: LinearModel, seed: int, events: int = 600, rates: dict[str, float] = RATES) -> tuple:
+    """Final state and share of draws that went to each arm in the last third."""
+    rng, state, taken = random.Random(seed), LinearState(), []
+    for _ in range(events):
+        choice = rule.select(model.believe(state, [1.0], sorted(rates)), rng.random())
+        taken.append(choice.arm)
+        state = model.learn(state, choice.arm, [1.0], float(rng.random() < rates[choice.arm]))
+    last = taken[-events // 3 :]
+    return state, {name: last.count(name) / len(last) for name in rates}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+def test_the_best_arm_gets_most_of_the_traffic(rule):
+    shares = [played(rule, LinearModel(), seed)[1]["a"] for seed in range(6)]
+    assert sorted(shares)[2] > 0.75
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+def test_every_arm_keeps_a_known_and_positive_chance(rule):
+    model = LinearModel()
+    state, _ = played(rule, model, 7)
+    choice = rule.select(model.believe(state, [1.0], sorted(RATES)), 0.5)
+    assert all(chance > 0.0 for _, chance in choice.propensities)
+    assert sum(chance for _, chance in choice.propensities) == pytest.approx(1.0, abs=1e-6)
+    assert dict(choice.propensities)[choice.arm] == choice.propensity
+
+
+def test_chances_of_being_best_agree_with_drawing():
+    means, deviations = np.array([0.1, 0.2, 0.15]), np.array([0.01, 0.2, 0.05])
+    draws = means + deviations * np.random.default_rng(5001).standard_normal((200_000, 3))
+    shares = np.bincount(draws.argmax(axis=1), minlength=3) / len(draws)
+    assert chances_of_being_best(means, deviations) == pytest.approx(shares, abs=0.005)
+
+
+def test_beta_chances_agree_with_drawing():
+    arms = {"a": BetaArm(3, 5), "b": BetaArm(299, 599), "c": BetaArm()}
+    rng = np.random.default_rng(5002)
+    draws = np.stack([rng.beta(1 + arm.successes, 1 + arm.failures, 200_000) for arm in arms.values()], axis=1)
+    shares = np.bincount(draws.argmax(axis=1), minlength=3) / len(draws)
+    assert BetaThompson().chances(arms, list(arms)) == pytest.approx(shares, abs=0.005)
+
+
+def test_beta_thompson_finds_the_better_arm():
+    rng, arms, rule, taken = random.Random(5003), {}, BetaThompson(forgetting=0.999), []
+    for _ in range(400):
+        name = rule.select(arms, ["a", "c"], rng.random()).arm
+        taken.append(name)
+        arms = rule.learn(arms, name, float(rng.random() < RATES[name]))
+    assert taken[200:].count("a") > 170
+
+
+def test_without_forgetting_the_state_is_least_squares():
+    rng = np.random.default_rng(5004)
+    x = rng.standard_normal((50, 3))
+    y = x @ [0.3, -0.2, 0.1] + 0.05 * rng.standard_normal(50)
+    model, state = LinearModel(dimension=3, forgetting=1.0), LinearState()
+    for context, reward in zip(x, y, strict=True):
+        state = model.learn(state, "a", context, float(reward))
+    expected = 1.0 + np.linalg.solve(x.T @ x + np.eye(3), x.T @ (y - 1.0)) @ x[0]
+    assert model.believe(state, x[0], ["a"]).means[0] == pytest.approx(expected)
+
+
+def test_an_idle_arm_returns_to_the_prior_and_writes_nothing():
+    model, state = LinearModel(forgetting=0.99), LinearState()
+    state = model.learn(state, "idle", [1.0], 0.0)
+    before = state.arms["idle"]
+    for _ in range(2000):
+        state = model.learn(state, "busy", [1.0], 0.5)
+    belief = model.believe(state, [1.0], ["idle", "unknown"])
+    assert state.arms["idle"] is before
+    assert belief.means[0] == pytest.approx(belief.means[1], abs=1e-6)
+
+
+def test_dead_inputs_do_not_blow_up_under_forgetting():
+    model, state = LinearModel(dimension=4, forgetting=0.99), LinearState()
+    for _ in range(3000):
+        state = model.learn(state, "a", [1.0, 0.5, 0.0, 0.0], 0.7)
+    belief = model.believe(state, [1.0, 0.5, 1.0, 1.0], ["a"])
+    assert belief.deviations[0] <= 1.5 * model.deviation(state)
+
+
+def test_an_arm_that_changed_can_be_forgotten():
+    state, _ = played(RULES[0], LinearModel(), 9)
+    assert "a" not in state.without("a").arms
+    assert state.without("a").arms["b"] == state.arms["b"]
+
+
+def test_a_new_scope_starts_from_its_parent_and_soon_trusts_itself():
+    model = LinearModel(forgetting=1.0)
+    parent, _ = played(RULES[0], model, 10)
+    child = model.warmed(LinearState(), parent, worth=10.0)
+    assert model.believe(child, [1.0], ["a"]).means[0] == pytest.approx(0.8, abs=0.1)
+    for _ in range(200):
+        child = model.learn(child, "a", [1.0], 0.2)
+    assert model.believe(child, [1.0], ["a"]).means[0] == pytest.approx(0.2, abs=0.06)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 1)), max_size=12))
+def test_merging_two_places_is_learning_in_one(rewards):
+    model = LinearModel(forgetting=1.0)
+    states, whole = [LinearState(), LinearState()], LinearState()
+    for i, (name, reward) in enumerate(rewards):
+        states[i % 2] = model.learn(states[i % 2], name, [1.0], reward)
+        whole = model.learn(whole, name, [1.0], reward)
+    merged = model.merged(*states)
+    assert model.believe(merged, [1.0], ["a", "b"]).means == pytest.approx(
+        model.believe(whole, [1.0], ["a", "b"]).means
+    )
+
+
+def test_same_events_give_the_same_bytes():
+    assert played(RULES[0], LinearModel(), 11)[0] == played(RULES[0], LinearModel(), 11)[0]
+
+
+@pytest.mark.parametrize("bad", [[1.0, 2.0], [float("nan")]])
+def test_a_context_of_another_shape_is_refused(bad):
+    with pytest.raises(ValueError, match="context"):
+        LinearModel().believe(LinearState(), bad, ["a"])
+
+
+def test_bad_rewards_and_chances_are_refused():
+    with pytest.raises(ValueError, match="reward"):
+        LinearModel().learn(LinearState(), "a", [1.0], float("nan"))
+    with pytest.raises(ValueError, match="reward"):
+        BetaThompson().learn({}, "a", 1.5)
+    with pytest.raises(ValueError, match="distribution"):
+        choose(["a"], [0.0], 0.1)
+
+
+def test_spending_stays_within_the_budget_although_the_dear_arm_is_better():
+    pacer, spent = Pacer(budget=0.01), 0.0
+    for _ in range(2000):
+        costs, rewards = (0.001, 0.05), (0.7, 0.9)
+        offered = pacer.affordable(costs)
+        best = max((i for i in (0, 1) if offered[i]), key=lambda i: rewards[i] - pacer.penalty(costs[i]))
+        spent, pacer = spent + costs[best], pacer.paid(costs[best])
+    assert 0.9 <= spent / 20.0 <= 1.02
+
+
+def test_late_lost_and_doubled_rewards_each_have_one_answer():
+    pending = Pending(limit=2)
+    for number in range(3):
+        pending = pending.made(f"d{number}", Waiting("a", (1.0,), 0.5, number))
+    assert pending.rewarded("d0")[0] is None  # pushed out: lost
+    found, pending = pending.rewarded("d1")
+    assert found is not None
+    assert pending.rewarded("d1") == (None, pending)
+    late, pending = pending.expired(now_ms=100, patience_ms=50)
+    assert [name for name, _ in late] == ["d2"]
+    assert not pending.waiting
