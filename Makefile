@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint clean
+.PHONY: help demo test bench chaos lint clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -18,6 +18,9 @@ test: $(STAMP) ## run all tests, on a real Kafka (ARGS="-k name")
 
 bench: $(STAMP) ## measure CPU per insight: the core, the worker, and bare Faust beside them
 	$(VENV)/bin/python -m bench $(ARGS)
+
+chaos: $(STAMP) ## faults on a real Kafka under load, then an oracle reads everything (ARGS="--quick")
+	$(VENV)/bin/python -m bench.chaos $(ARGS)
 
 lint: $(STAMP) ## check style and imports
 	$(VENV)/bin/ruff check decision_stream tests bench

@@ -34,7 +34,8 @@ class EmbeddedKafka:
     """One Kafka node; use as a context manager, or call `start` and `stop`.
 
     `directory` keeps data and logs; without one they lie in a temporary directory that `stop` removes. `properties`
-    are added to the server's.
+    are added to the server's. `listeners` are further ones by name, each with the port it listens on and the port it
+    tells its clients: another one when something stands in between.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class EmbeddedKafka:
         *,
         port: int | None = None,
         properties: Mapping[str, str] | None = None,
+        listeners: Mapping[str, tuple[int, int]] | None = None,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._is_temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="decision-stream-kafka-"))
         self.port, self._controller_port = self._ports(port)
         self._properties = dict(properties or {})
+        self._listeners = dict(listeners or {})
         self._progress = progress
         self._keeper: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
@@ -141,14 +144,16 @@ class EmbeddedKafka:
 
     def _settings(self) -> dict[str, str]:
         loopback = "127.0.0.1"
+        clients = {"PLAINTEXT": (self.port, self.port), **self._listeners}
+        listening = [f"{name}://{loopback}:{port}" for name, (port, _) in clients.items()]
         return {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.bootstrap.servers": f"{loopback}:{self._controller_port}",
-            "listeners": f"PLAINTEXT://{loopback}:{self.port},CONTROLLER://{loopback}:{self._controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{loopback}:{self.port}",
+            "listeners": ",".join([*listening, f"CONTROLLER://{loopback}:{self._controller_port}"]),
+            "advertised.listeners": ",".join(f"{name}://{loopback}:{told}" for name, (_, told) in clients.items()),
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in (*clients, "CONTROLLER")),
             "log.dirs": str(self.directory / "data"),
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "4",

@@ -17,6 +17,7 @@ from ..wire.codec import encode
 from .config import TABLE, StreamSettings
 from .hardening.batches import batches
 from .hardening.lifeline import Lifeline
+from .hardening.membership import Membership
 from .hardening.producer import OrderedProducer
 from .hardening.recovery import SafeTableManager
 from .hardening.store import OwnedStore, OwnedTable
@@ -56,6 +57,7 @@ class EngineApp(faust.App):
     processor: Processor
     table: OwnedTable
     lifeline: Lifeline
+    membership: Membership
     observer: Observer
     ready_at: float | None = None
     failure: str | None = None
@@ -75,6 +77,13 @@ class EngineApp(faust.App):
         """Wait until all that was applied so far is stored and sent; raises `ProducerSendError` when it cannot be."""
         if hasattr(self, "outlet"):
             await self.outlet.settle()
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether something that was applied has not arrived yet."""
+        producer = self.producer
+        assert isinstance(producer, OrderedProducer)
+        return producer.in_flight > 0 or (hasattr(self, "outlet") and self.outlet.is_holding)
 
     def fail(self, reason: str) -> None:
         """Something that must not be committed over has happened: end the process at once.
@@ -137,6 +146,7 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
     )
     app.settings = settings
     app.lifeline = Lifeline(settings.session_timeout_ms / 2_000.0, app.fail)
+    app.membership = Membership(settings.session_timeout_ms / 1_000.0, settings.rebalance_timeout_ms / 1_000.0)
     app.observer = observer or SilentObserver()
     app.table = app.Table(
         TABLE,
@@ -251,7 +261,11 @@ def _add_ticker(app: EngineApp) -> None:
                     deadline_ms = app.scopes.peek(scope).state.next_deadline_ms()
                     if deadline_ms is not None and deadline_ms <= now_ms:
                         command = Command(
-                            id=f"tick-{now_ms}", scope=scope, at_ms=now_ms, instruction=Tick(), actor="engine:ticker"
+                            id=f"tick:{scope}:{now_ms}",
+                            scope=scope,
+                            at_ms=now_ms,
+                            instruction=Tick(),
+                            actor="engine:ticker",
                         )
                         producer.append(commands, partition, scope.encode(), encode(command))
         except Exception:

@@ -17,15 +17,15 @@ Future = asyncio.Future[Any]
 
 
 class _Held:
-    """Outputs of one event on their way: until the state is durable, and then until all of them are acknowledged."""
+    """Outputs of one record on their way: until the state is durable, and then until all of them are acknowledged."""
 
-    __slots__ = ("key", "outputs", "partition", "remaining", "scope", "sequence")
+    __slots__ = ("key", "outputs", "partition", "remaining", "scope", "sequences")
 
     def __init__(self, scope: str, key: bytes, partition: int, applied: Applied) -> None:
         self.scope = scope
         self.key = key
         self.partition = partition
-        self.sequence = applied.sequence
+        self.sequences = applied.sequences
         self.outputs = applied.outputs
         self.remaining = 0
 
@@ -65,6 +65,11 @@ class Outlet:
         found = self.delivered.pop(scope, None)
         return frozenset(found) if found else frozenset()
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether outputs wait for their state to be durable."""
+        return self._released < self._submitted
+
     async def settle(self) -> None:
         """Wait until everything submitted so far has arrived; raises `ProducerSendError` when anything failed."""
         target = self._submitted
@@ -99,5 +104,5 @@ class Outlet:
             return
         for held in waiting:
             held.remaining -= 1
-            if held.remaining == 0 and held.sequence:
-                self.delivered[held.scope].add(held.sequence)
+            if held.remaining == 0 and held.sequences:
+                self.delivered[held.scope].update(held.sequences)

@@ -110,16 +110,19 @@ class Applied:
     """What applying one record came to.
 
     `writes` are table writes in the order they must reach the changelog; `outputs` may be sent once those are durable,
-    and are those of the event with this `sequence`. For a record that was applied before, `effects` is None and
-    `outputs` are the stored bytes, if the broker was not known to have them; then a new owner first writes the state
-    under its own epoch, so that what it repeats cannot be contradicted by a late write of the owner before it.
+    and are those of the events with these `sequences`. For a record that was applied before, `effects` is None.
+
+    With the first record of a scope a new owner tells again, in order, all stored outputs that the broker is not known
+    to have: redelivery would bring them in the order of their topics, and a reader would meet a later decision before
+    an earlier one. It writes the state under its own epoch before, so that what it repeats cannot be contradicted by a
+    late write of the owner before it. After that a redelivered record leads to nothing.
     """
 
     stored: StoredScope
     effects: Effects | None
     writes: tuple[tuple[bytes, bytes], ...]
     outputs: tuple[Output, ...]
-    sequence: int = 0
+    sequences: tuple[int, ...] = ()
 
 
 class _Rank(Struct, frozen=True, array_like=True):
@@ -165,8 +168,14 @@ def apply(
     which this owner began to read their topic (`resumed_at`); their outbox entries are dropped.
     Raises `StateTooLarge`; any other error is a mistake of the engine. In both cases nothing has changed.
     """
+    waiting = tuple(
+        entry
+        for entry in stored.outbox
+        if entry.sequence not in delivered and entry.offset >= resumed_at.get(entry.topic, 0)
+    )
+    again = waiting if stored.is_new_epoch else ()
     if source.offset <= stored.fence.get(source.topic, -1):
-        return _repeated(stored, source)
+        return _repeated(stored, again)
     state, effects = step(stored.state, event, policy)
     sequence = stored.sequence + 1
     journal = encode(_journal_record(stored, source, event, effects, policy, sequence, state.hot.at_ms))
@@ -188,14 +197,7 @@ def apply(
         fence={**stored.fence, source.topic: source.offset},
         sequence=sequence,
         head=sha256(journal).digest(),
-        outbox=(
-            *(
-                kept
-                for kept in stored.outbox
-                if kept.sequence not in delivered and kept.offset >= resumed_at.get(kept.topic, 0)
-            ),
-            entry,
-        ),
+        outbox=(*waiting, entry),
         cold_version=stored.cold_version + changed,
         cold_bytes=cold_bytes,
     )
@@ -206,7 +208,14 @@ def apply(
     for key, value in writes:
         if len(value) > MAX_STATE_BYTES:
             raise StateTooLarge(f"record {key!r} would have {len(value)} bytes, at most {MAX_STATE_BYTES}")
-    return Applied(stored=after, effects=effects, writes=tuple(writes), outputs=outputs, sequence=sequence)
+    told = (*again, entry)
+    return Applied(
+        stored=after,
+        effects=effects,
+        writes=tuple(writes),
+        outputs=_outputs_of(told),
+        sequences=tuple(one.sequence for one in told),
+    )
 
 
 def load(scope: str, hot_bytes: bytes | None, cold_bytes: bytes | None, *, generation: int | None = 1) -> StoredScope:
@@ -287,16 +296,22 @@ def _hot_bytes(stored: StoredScope) -> bytes:
     )
 
 
-def _repeated(stored: StoredScope, source: Source) -> Applied:
-    """The stored outputs of a record that was applied before."""
-    for entry in stored.outbox:
-        if entry.topic == source.topic and entry.offset == source.offset:
-            writes: tuple[tuple[bytes, bytes], ...] = ()
-            if stored.is_new_epoch:
-                stored = replace(stored, is_new_epoch=False, is_cold_inside=True)
-                writes = ((stored.state.scope.encode(), _hot_bytes(stored)),)
-            return Applied(stored=stored, effects=None, writes=writes, outputs=entry.outputs, sequence=entry.sequence)
-    return Applied(stored=stored, effects=None, writes=(), outputs=())
+def _outputs_of(entries: tuple[OutboxEntry, ...]) -> tuple[Output, ...]:
+    return tuple(output for entry in entries for output in entry.outputs)
+
+
+def _repeated(stored: StoredScope, again: tuple[OutboxEntry, ...]) -> Applied:
+    """A record that was applied before: a new owner tells again what may not have arrived."""
+    if not again:
+        return Applied(stored=stored, effects=None, writes=(), outputs=())
+    stored = replace(stored, is_new_epoch=False, is_cold_inside=True)
+    return Applied(
+        stored=stored,
+        effects=None,
+        writes=((stored.state.scope.encode(), _hot_bytes(stored)),),
+        outputs=_outputs_of(again),
+        sequences=tuple(entry.sequence for entry in again),
+    )
 
 
 def _journal_record(

@@ -66,7 +66,8 @@ def _journal(log: Log) -> list[JournalRecord]:
             identifier = json.loads(output.value)["id"]
             _promise(first.setdefault(identifier, output.value) == output.value, f"{identifier} is told in two ways")
     records = [msgspec.json.decode(value, type=JournalRecord) for value in first.values()]
-    return sorted(records, key=lambda record: record.sequence)
+    _promise([record.sequence for record in records] == list(range(1, len(records) + 1)), "the journal comes in order")
+    return records
 
 
 def _replayed(log: Log, journal: list[JournalRecord]) -> tuple[StoredScope, set[tuple[str, bytes]]]:

@@ -54,7 +54,7 @@ class Sent:
 
     write: tuple[bytes, bytes] | None
     output: Output | None
-    sequence: int
+    sequences: tuple[int, ...] = ()
     arrived: bool = False
 
 
@@ -88,12 +88,16 @@ class Worker:
             stored, source, event, self.policy, delivered=frozenset(self.delivered), resumed_at=self.resumed_at
         )
         self.stored = done.stored
-        self.pending[topic].append((offset, self._send(done)))
+        sent = self._send(done)
+        if done.effects is None:
+            # Its outputs were told again with those of others: as a commit of the product does, wait for all of them.
+            sent = [*self.writes, *self.outputs, *(late for held in self.after.values() for late in held)]
+        self.pending[topic].append((offset, sent))
 
     def _send(self, done: Applied) -> list[Sent]:
-        writes = [Sent(write, None, 0) for write in done.writes]
+        writes = [Sent(write, None) for write in done.writes]
         told = done.outputs if done.effects is not None or self.guards.outbox else ()
-        outputs = [Sent(None, output, done.sequence) for output in told]
+        outputs = [Sent(None, output, done.sequences) for output in told]
         self.writes += writes
         if writes and self.guards.outputs_after_state:
             self.after[id(writes[-1])] = outputs
@@ -115,8 +119,8 @@ class Worker:
             sent = self.outputs.pop(0)
             sent.arrived = True
             self.log.outputs.append(sent.output)
-            if sent.sequence and not any(other.sequence == sent.sequence for other in self.outputs):
-                self.delivered.add(sent.sequence)
+            if sent.sequences and not any(other.sequences is sent.sequences for other in self.outputs):
+                self.delivered.update(sent.sequences)
 
     def commit(self) -> None:
         """Commit what may be committed; the broker refuses a generation that is over."""

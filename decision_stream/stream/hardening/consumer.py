@@ -23,6 +23,13 @@ class TunedConsumerThread(driver.AIOKafkaConsumerThread):
                 raise RuntimeError(f"aiokafka's consumer has no {name}; this version was not tested")
         consumer._fetch_max_wait_ms = self.app.settings.fetch_max_wait_ms
         consumer._fetch_min_bytes = self.app.settings.fetch_min_bytes
+        start = consumer.start
+
+        async def start_and_watch() -> None:
+            await start()
+            self.app.membership.watch(consumer._coordinator)
+
+        consumer.start = start_and_watch
         return consumer
 
 
@@ -31,6 +38,12 @@ class SafeConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> TunedConsumerThread:
         return TunedConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let go of partitions; what was applied but not sent before the membership ended must never be sent."""
+        if self.app.membership.is_lost and (self._unacked_messages or self.app.has_unsent):
+            self.app.fail("the group went on without this worker while it had something to send")
+        await super().on_partitions_revoked(revoked)
 
     async def perform_seek(self) -> None:
         """Seek to what is committed, and to the beginning where nothing is.

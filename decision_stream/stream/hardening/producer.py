@@ -17,6 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 Headers = Sequence[tuple[str, bytes]]
 RECORD_OVERHEAD_BYTES = 200
 MAX_BATCHES_IN_FLIGHT = 200
+HOLD_S = 0.02
 
 
 class OrderedProducer(driver.Producer):
@@ -34,9 +35,27 @@ class OrderedProducer(driver.Producer):
         producer = self._ensure_producer()
         self._accumulator = producer._message_accumulator
         self._max_bytes = producer._max_request_size - RECORD_OVERHEAD_BYTES
+        self._fence(producer._sender)
         for name in ("_batches", "_append_batch", "create_builder", "_waiter_future", "flush_for_commit", "_exception"):
             if not hasattr(self._accumulator, name):
                 raise RuntimeError(f"aiokafka's message accumulator has no {name}; this version was not tested")
+
+    def _fence(self, sender: Any) -> None:
+        """Hold every request until the group confirms that this worker still owns its partitions; end when it denies.
+
+        A record that was appended before a pause would otherwise be sent after it, before anybody looks at the clock.
+        """
+        send, app = sender._send_produce_req, self.app
+
+        async def send_as_member(node_id: Any, batches: Any) -> None:
+            app.lifeline.check()
+            while not app.membership.may_send:
+                if app.membership.is_lost:
+                    app.fail("the group went on without this worker while it had something to send")
+                await asyncio.sleep(HOLD_S)
+            await send(node_id, batches)
+
+        sender._send_produce_req = send_as_member
 
     async def know_topics(self, topics: Sequence[str]) -> None:
         """Fetch the metadata of the topics that records will be appended to."""
