@@ -29,10 +29,10 @@ def test_strategies_tells_which_are_complete():
     rows = json.loads(run("strategies", "--json").stdout)
     assert {row["name"]: row["complete"] for row in rows} == {
         "threshold_based": True,
-        "ab_testing": False,
+        "ab_testing": True,
         "pareto": True,
         "reinforcement": False,
-        "adaptive_parameters": False,
+        "adaptive_parameters": True,
     }
     assert "proposes nothing yet" in run("strategies").stdout
 

@@ -3,7 +3,8 @@
 from math import log1p
 
 from ..model.command import Autonomy
-from ..model.decision import Check, Interval, Proposal, RiskLevel
+from ..model.configuration import Facet
+from ..model.decision import Check, ConcludeExperiment, Interval, Proposal, RiskLevel
 from ..model.policy import Policy
 from ..model.state import ColdState
 from .tombstones import tombstone_key
@@ -23,8 +24,16 @@ def standing_checks(turn: Turn, proposal: Proposal) -> list[Check]:
     ]
     if proposal.is_safety:
         return checks
+    if proposal.is_experiment:
+        checks.append(_experiment_check(turn, proposal))
+    ending = cold.experiment.decision_id if cold.experiment and proposal.kind == "conclude_experiment" else None
+    wanted = tuple(Facet) if proposal.kind == "start_experiment" else proposal.changes.facets
     held = sorted(
-        facet for live in cold.live for facet in live.decision.changes.facets if facet in proposal.changes.facets
+        facet
+        for live in cold.live
+        if live.decision.id != ending
+        for facet in live.decision.held_facets
+        if facet in wanted
     )
     return [
         *checks,
@@ -58,7 +67,16 @@ def evidence_checks(proposal: Proposal, policy: Policy) -> list[Check]:
         return []
     safety = policy.safety
     confidence = proposal.confidence
+    if proposal.is_experiment and not proposal.changes.facets:
+        # To start claims nothing and is judged by its risk; to end without a winner returns to what was.
+        return [Check(name="evidence", passed=bool(proposal.evidence))]
     gain = improvement(proposal, policy)
+    improves = Check(
+        name="improvement",
+        passed=gain is not None and gain >= safety.min_improvement,
+        found=gain,
+        allowed=safety.min_improvement,
+    )
     return [
         Check(name="evidence", passed=bool(proposal.evidence)),
         Check(
@@ -68,18 +86,14 @@ def evidence_checks(proposal: Proposal, policy: Policy) -> list[Check]:
             found=confidence,
             allowed=safety.min_confidence,
         ),
-        Check(
-            name="improvement",
-            passed=gain is not None and gain >= safety.min_improvement,
-            found=gain,
-            allowed=safety.min_improvement,
-        ),
+        # What a winner must gain was laid down in the experiment's plan.
+        *([] if proposal.is_experiment else [improves]),
     ]
 
 
 def impact_checks(proposal: Proposal, policy: Policy) -> list[Check]:
     """Is every part of the impact predicted, with an interval? A point alone says nothing of how wrong it may be."""
-    if proposal.is_safety or not policy.validation.enable_impact_prediction:
+    if proposal.is_safety or _only_experiments(proposal) or not policy.validation.enable_impact_prediction:
         return []
     parts = {"quality": proposal.impact.quality, "cost": proposal.impact.cost, "latency": proposal.impact.latency}
     lacking = [name for name, estimate in parts.items() if estimate is None or estimate.interval is None]
@@ -88,7 +102,7 @@ def impact_checks(proposal: Proposal, policy: Policy) -> list[Check]:
 
 def constraint_checks(proposal: Proposal, policy: Policy) -> list[Check]:
     """Do the bounds, not the means, of the predicted changes stay within the constraints?"""
-    if proposal.is_safety or not policy.validation.enable_constraint_checking:
+    if proposal.is_safety or _only_experiments(proposal) or not policy.validation.enable_constraint_checking:
         return []
     safety, impact = policy.safety, proposal.impact
     rules = (
@@ -105,6 +119,22 @@ def constraint_checks(proposal: Proposal, policy: Policy) -> list[Check]:
         harm = max(sign * bounds.low, sign * bounds.high)
         checks.append(Check(name=name, passed=harm <= allowed, found=harm, allowed=allowed))
     return checks
+
+
+def _only_experiments(proposal: Proposal) -> bool:
+    """Starts an experiment or ends it without a winner: nothing in full use changes."""
+    return proposal.is_experiment and not proposal.changes.facets
+
+
+def _experiment_check(turn: Turn, proposal: Proposal) -> Check:
+    """One experiment at a time on a scope, and only the running one can be ended."""
+    running = turn.cold.experiment
+    if isinstance(proposal.decision, ConcludeExperiment):
+        found = running is not None and running.id == proposal.decision.experiment_id
+        return Check(name="experiment_running", passed=found, detail="" if found else "it is over")
+    busy = any(live.decision.kind == "start_experiment" for live in turn.cold.live)
+    allowed = turn.policy.safety.max_concurrent_experiments > 0
+    return Check(name="no_other_experiment", passed=allowed and not busy and running is None)
 
 
 def risk_check(level: RiskLevel, score: float, policy: Policy) -> Check:

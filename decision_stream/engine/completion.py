@@ -1,15 +1,22 @@
 """The end of a decision: what it leaves behind in configuration, history, tombstones and breaker."""
 
-from ..model.decision import SAFETY_KINDS, CircuitBreak, ModelSwitch, ParameterAdjustment, PromptVariant
+from ..model.decision import (
+    SAFETY_KINDS,
+    CircuitBreak,
+    ConcludeExperiment,
+    ModelSwitch,
+    ParameterAdjustment,
+    PromptVariant,
+)
 from ..model.lifecycle import DecisionState
 from ..model.state import ConfigurationVersion, LiveDecision
-from . import breaker
+from . import breaker, experiments
 from .lifecycle import HARMFUL
 from .rollback import forget_measurements
 from .tombstones import bury
 from .turn import Turn
 
-CHANGES_CONFIGURATION = (ModelSwitch, ParameterAdjustment, PromptVariant)
+CHANGES_CONFIGURATION = (ModelSwitch, ParameterAdjustment, PromptVariant, ConcludeExperiment)
 
 
 def complete(turn: Turn, live: LiveDecision) -> None:
@@ -24,6 +31,7 @@ def complete(turn: Turn, live: LiveDecision) -> None:
             history=(*turn.cold.history, version)[-kept:],
             changed_at_ms=turn.at_ms,
         )
+        experiments.adopted(turn, decision.changes)
         forget_measurements(turn)
     reason = "the break is over" if isinstance(decision.decision, CircuitBreak) else "held its guards to the end"
     close(turn, live, DecisionState.COMPLETED, reason)

@@ -23,7 +23,7 @@ class Candidate:
 
 def facets_of(idea: Idea) -> frozenset[Facet]:
     """The facets an idea touches; a safety idea takes them all."""
-    return frozenset(Facet) if idea.is_safety else frozenset(idea.changes.facets)
+    return frozenset(Facet) if idea.is_safety or idea.kind == "start_experiment" else frozenset(idea.changes.facets)
 
 
 def resolve(candidates: list[Candidate], cold: ColdState) -> tuple[list[Candidate], list[Reason]]:
@@ -33,14 +33,19 @@ def resolve(candidates: list[Candidate], cold: ColdState) -> tuple[list[Candidat
     taken by a live decision or a proposal on its way is not free, except for safety.
     """
     ordered = sorted(candidates, key=lambda it: (not it.idea.is_safety, -it.priority, it.strategy, it.rank))
-    taken = {facet: "a live decision" for live in cold.live for facet in live.decision.changes.facets}
+    taken = {
+        facet: "an experiment" if live.decision.kind == "start_experiment" else "a live decision"
+        for live in cold.live
+        for facet in live.decision.held_facets
+    }
     taken |= {facet: "a proposal in validation" for pending in cold.pending for facet in pending.facets}
     winners: list[Candidate] = []
     losers: list[Reason] = []
     for candidate in ordered:
         facets = facets_of(candidate.idea)
-        safety = candidate.idea.is_safety
-        held = [] if safety else [f"{facet} by {taken[facet]}" for facet in sorted(facets) if facet in taken]
+        # The end of an experiment takes the facets that the experiment holds.
+        passes = candidate.idea.is_safety or candidate.idea.kind == "conclude_experiment"
+        held = [] if passes else [f"{facet} by {taken[facet]}" for facet in sorted(facets) if facet in taken]
         rival = next((winner for winner in winners if winner.idea.is_safety or facets & facets_of(winner.idea)), None)
         if held:
             losers.append(Reason(source=candidate.strategy, code="facet_taken", detail=", ".join(held)))

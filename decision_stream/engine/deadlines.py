@@ -3,7 +3,7 @@
 from ..model.decision import CircuitBreak, Rollback
 from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision
-from . import breaker
+from . import breaker, experiments
 from .completion import close, complete
 from .rollback import forget_measurements, roll_back, rollback_failed
 from .turn import Turn
@@ -34,6 +34,8 @@ def _expire(turn: Turn, live: LiveDecision) -> None:
             close(turn, live, DecisionState.CANCELLED, "was not executed in time")
         case DecisionState.EXECUTING:
             _give_up(turn, live, f"the actuator did not acknowledge within {timeout_ms} ms")
+        case DecisionState.MONITORING if live.decision.kind == "start_experiment":
+            experiments.stop(turn, live, "it ran out of time")
         case DecisionState.MONITORING if live.ramp is None:
             complete(turn, live)
         case DecisionState.MONITORING if live.ramp is not None and live.ramp.weight >= 1.0 and live.ramp.acknowledged:

@@ -57,7 +57,7 @@ def _adopt(turn: Turn, insight: Insight) -> None:
 def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> None:
     hot = replace(turn.hot, windows=turn.hot.windows + 1, insight_at_ms=insight.at_ms)
     if _is_measured(turn, insight) and not turn.cold.route_broken_until_ms:
-        ramping = any(live.ramp is not None for live in turn.cold.live)
+        ramping = turn.cold.experiment is not None or any(live.ramp is not None for live in turn.cold.live)
         if not ramping:
             hot = replace(hot, live=taken_in(hot.live, insight))
         for strategy in strategies:

@@ -9,8 +9,9 @@ from ..model.decision import Decision
 from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision, Ramp
+from . import experiments
 from .lifecycle import check_move
-from .orders import RAMPED, order_for
+from .orders import order_for, ramps
 from .turn import Turn
 
 APPROVED_PATH = (DecisionState.PENDING, DecisionState.VALIDATING, DecisionState.APPROVED)
@@ -29,6 +30,7 @@ def path(turn: Turn, decision_id: str, states: tuple[DecisionState, ...], reason
 
 def execute(turn: Turn, decision: Decision, target: Configuration, reason: str = "validated") -> LiveDecision:
     """Take up a freshly validated decision and send its first order."""
+    experiments.make_way(turn, decision)
     live = _executing(turn, decision)
     turn.begin(live, path(turn, decision.id, (*APPROVED_PATH, DecisionState.EXECUTING), reason))
     return turn.order(live, order_for(decision.decision, target, _first_weight(turn, decision)))
@@ -36,6 +38,7 @@ def execute(turn: Turn, decision: Decision, target: Configuration, reason: str =
 
 def execute_approved(turn: Turn, live: LiveDecision, target: Configuration, reason: str) -> LiveDecision:
     """Send the first order of a decision that waited for approval."""
+    experiments.make_way(turn, live.decision)
     moved = turn.move(live, DecisionState.APPROVED, reason, live.deadline_ms)
     moved = turn.move(moved, DecisionState.EXECUTING, reason, turn.at_ms + turn.policy.engine.decision_timeout_ms)
     started = _executing(turn, live.decision)
@@ -44,7 +47,7 @@ def execute_approved(turn: Turn, live: LiveDecision, target: Configuration, reas
 
 
 def _executing(turn: Turn, decision: Decision) -> LiveDecision:
-    ramped = isinstance(decision.decision, RAMPED)
+    ramped = ramps(decision.decision)
     return LiveDecision(
         decision=decision,
         state=DecisionState.EXECUTING,
@@ -57,4 +60,4 @@ def _executing(turn: Turn, decision: Decision) -> LiveDecision:
 
 
 def _first_weight(turn: Turn, decision: Decision) -> float:
-    return turn.policy.ramp.initial_weight if isinstance(decision.decision, RAMPED) else 1.0
+    return turn.policy.ramp.initial_weight if ramps(decision.decision) else 1.0

@@ -6,6 +6,7 @@ from ..model.command import (
     Approve,
     Cancel,
     Command,
+    Offer,
     Pause,
     Pin,
     Reject,
@@ -14,6 +15,7 @@ from ..model.command import (
     SetAutonomy,
     Tick,
     Unpin,
+    Withdraw,
 )
 from ..model.decision import Rollback
 from ..model.effect import Effects
@@ -26,6 +28,8 @@ from .deadlines import pass_time, undo
 from .execution import execute_approved
 from .rollback import roll_back, yield_to_safety
 from .turn import Turn
+
+MAX_OFFERED = 20
 
 
 def govern(turn: Turn, command: Command) -> Effects:
@@ -67,6 +71,10 @@ def _carry_out(turn: Turn, command: Command) -> tuple[str, str] | None:
             turn.update(pinned_by=None)
         case SetAutonomy(level=level):
             turn.update(autonomy=level)
+        case Offer(variants=variants):
+            turn.update(offered=tuple(dict.fromkeys((*turn.cold.offered, *variants)))[-MAX_OFFERED:])
+        case Withdraw(variants=variants):
+            turn.update(offered=tuple(name for name in turn.cold.offered if name not in variants))
     return None
 
 

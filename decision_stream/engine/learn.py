@@ -1,12 +1,12 @@
 """Outcome to knowledge: each outcome is credited once, to the decision it belongs to."""
 
-from ..model.decision import CircuitBreak, Decision, Rollback
+from ..model.decision import CircuitBreak, Decision, Rollback, StartExperiment
 from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
 from ..model.lifecycle import DecisionState
 from ..model.outcome import Outcome, OutcomeStatus
 from ..model.state import LiveDecision
-from . import ramp
+from . import experiments, ramp
 from .completion import close, complete
 from .deadlines import pass_time, undo
 from .rollback import forget_measurements, restored, rollback_failed
@@ -47,6 +47,10 @@ def _take(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
                 ramp.acknowledged(turn, live)
         case OutcomeStatus.MEASURED if live.state is DecisionState.MONITORING and live.ramp is not None:
             ramp.measured(turn, live, outcome)
+        case OutcomeStatus.MEASURED if (
+            live.state is DecisionState.MONITORING and live.decision.kind == "start_experiment"
+        ):
+            experiments.measured(turn, live, outcome)
         case OutcomeStatus.FAILED | OutcomeStatus.PARTIAL_SUCCESS if live.state in (
             DecisionState.EXECUTING,
             DecisionState.MONITORING,
@@ -78,6 +82,8 @@ def _applied(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
         case CircuitBreak(duration_ms=duration_ms):
             turn.update(route_broken_until_ms=turn.at_ms + duration_ms)
             forget_measurements(turn, keep_baselines=True)
+        case StartExperiment():
+            experiments.begin(turn, decision)
         case _ if live.ramp is not None:
             ramp.acknowledged(turn, live)
         case _ if not decision.changes.facets:
@@ -87,6 +93,8 @@ def _applied(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
 def _watch_until_ms(turn: Turn, decision: Decision) -> int:
     if isinstance(decision.decision, CircuitBreak):
         return turn.at_ms + decision.decision.duration_ms
+    if isinstance(decision.decision, StartExperiment):
+        return turn.at_ms + experiments.longest_ms(turn, decision.strategy)
     return turn.at_ms + turn.policy.ramp.bake_ms
 
 

@@ -22,8 +22,12 @@ from ..model.decision import (
     StartExperiment,
 )
 
-RAMPED = (ModelSwitch,)
-"""Types that reach full traffic by a guarded ramp; the others take effect with one order."""
+
+def ramps(decision: DecisionType) -> bool:
+    """Whether it reaches full traffic by a guarded ramp: a switch of the model, and the winner of an experiment."""
+    return isinstance(decision, ModelSwitch) or (
+        isinstance(decision, ConcludeExperiment) and decision.winner is not None
+    )
 
 
 def order_for(decision: DecisionType, target: Configuration, weight: float) -> Order:
@@ -35,12 +39,20 @@ def order_for(decision: DecisionType, target: Configuration, weight: float) -> O
     match decision:
         case ModelSwitch():
             return UpdateConfiguration(configuration=target, weight=weight)
+        case ConcludeExperiment(winner=winner) if winner is not None:
+            return UpdateConfiguration(configuration=target, weight=weight)
         case ParameterAdjustment(parameters=parameters):
             return UpdateParameters(parameters={change.name: change.new for change in parameters})
         case PromptVariant(variant=variant, share=share):
             return SetVariantTraffic(variant=variant, share=share)
-        case StartExperiment(experiment_id=experiment_id, variants=variants, shares=shares):
-            return BeginExperiment(experiment_id=experiment_id, shares=dict(zip(variants, shares, strict=True)))
+        case StartExperiment(experiment_id=experiment_id, variants=variants, shares=shares, challengers=challengers):
+            # An experiment changes nothing in full use, so its target is its control.
+            configurations = {name: target.patched(changes) for name, changes in challengers.items()}
+            return BeginExperiment(
+                experiment_id=experiment_id,
+                shares=dict(zip(variants, shares, strict=True)),
+                configurations={variants[0]: target, **configurations},
+            )
         case ConcludeExperiment(experiment_id=experiment_id, winner=winner):
             return EndExperiment(experiment_id=experiment_id, winner=winner)
         case Rollback():

@@ -215,6 +215,8 @@ class Turn:
             from_configuration_id=decision.from_configuration_id,
             to_configuration_id=decision.to_configuration_id,
         )
+        if self.cold.experiment is not None and self.cold.experiment.decision_id == decision.id:
+            self.update(experiment=None)
         counters = self.cold.counters
         self.update(
             live=tuple(other for other in self.cold.live if other.decision.id != decision.id),

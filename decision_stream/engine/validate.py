@@ -4,7 +4,17 @@ from msgspec.structs import replace
 
 from ..model.command import Autonomy
 from ..model.configuration import Configuration
-from ..model.decision import Check, CircuitBreak, Decision, Proposal, Risk, RiskLevel, Rollback
+from ..model.decision import (
+    Check,
+    CircuitBreak,
+    ConcludeExperiment,
+    Decision,
+    Proposal,
+    Risk,
+    RiskLevel,
+    Rollback,
+    StartExperiment,
+)
 from ..model.effect import Effects
 from ..model.journal import Stage, Transition, Verdict
 from ..model.lifecycle import DecisionState
@@ -14,7 +24,7 @@ from .checks import autonomy_of, constraint_checks, evidence_checks, impact_chec
 from .deadlines import pass_time
 from .execution import execute, path
 from .identity import derived_id
-from .orders import RAMPED
+from .orders import ramps
 from .risk import SAFETY_RISK, assess
 from .rollback import roll_back, yield_to_safety
 from .turn import Turn
@@ -68,7 +78,13 @@ def _risk(turn: Turn, proposal: Proposal, target: Configuration | None) -> Risk:
     if not turn.policy.validation.enable_risk_assessment:
         # Unassessed is not harmless: it waits for a human.
         return Risk(level=RiskLevel.HIGH, score=1.0, exposure=1.0, worst_case=1.0, reversibility=0.0, novelty=1.0)
-    exposure = turn.policy.ramp.initial_weight if isinstance(proposal.decision, RAMPED) else 1.0
+    match proposal.decision:
+        case ConcludeExperiment(winner=None):
+            return SAFETY_RISK
+        case StartExperiment(shares=shares):
+            exposure = 1.0 - shares[0]
+        case _:
+            exposure = turn.policy.ramp.initial_weight if ramps(proposal.decision) else 1.0
     return assess(proposal.impact, target, turn.cold, turn.policy.safety, exposure, undo=0.0)
 
 

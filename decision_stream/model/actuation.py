@@ -33,14 +33,18 @@ class SetVariantTraffic(Struct, frozen=True, kw_only=True, tag_field="kind", tag
 
 
 class BeginExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="begin_experiment"):
-    """Split traffic over the variants at these shares and report each arm's sums."""
+    """Split traffic over these configurations at these shares and report each arm's sums under its name."""
 
     experiment_id: Identifier
     shares: dict[Name, Unit]
+    configurations: dict[Name, Configuration] = {}
 
 
 class EndExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="end_experiment"):
-    """Stop the experiment and serve the winner; None serves the control."""
+    """Stop the experiment and serve its control.
+
+    A winner is named for the record only: its ramp comes as orders of its own.
+    """
 
     experiment_id: Identifier
     winner: Name | None

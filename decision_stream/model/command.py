@@ -67,11 +67,23 @@ class SetAutonomy(Struct, frozen=True, kw_only=True, tag_field="kind", tag="set_
     level: Autonomy
 
 
+class Offer(Struct, frozen=True, kw_only=True, tag_field="kind", tag="offer"):
+    """Put prompt variants up for experiments on this scope."""
+
+    variants: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=20)]
+
+
+class Withdraw(Struct, frozen=True, kw_only=True, tag_field="kind", tag="withdraw"):
+    """Take prompt variants off the list; a running experiment goes on."""
+
+    variants: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=20)]
+
+
 class Tick(Struct, frozen=True, kw_only=True, tag_field="kind", tag="tick"):
     """Time passed: `at_ms` of the command is the new time. Finds expired deadlines."""
 
 
-Instruction = Approve | Reject | Revert | Cancel | Pause | Resume | Pin | Unpin | SetAutonomy | Tick
+Instruction = Approve | Reject | Revert | Cancel | Pause | Resume | Pin | Unpin | SetAutonomy | Offer | Withdraw | Tick
 
 
 class Command(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from .configuration import ConfigurationChanges, ParameterChange
+from .configuration import ConfigurationChanges, Facet, ParameterChange
 from .insight import Metric
 from .scalars import Count, EventTime, Identifier, Name, Ratio, ScopeName, Text, Unit
 
@@ -48,12 +48,19 @@ class PromptVariant(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pr
 
 
 class StartExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="start_experiment"):
-    """Begin an experiment over variants with the given shares, the first being the control."""
+    """Begin an experiment over variants with the given shares, the first being the control.
+
+    `challengers` holds for each of the other variants what it changes in the configuration. `alpha` is the error
+    budget of the whole experiment and `planned_pairs` the scored requests per arm it is planned for.
+    """
 
     experiment_id: Identifier
     variants: Annotated[tuple[Name, ...], Meta(min_length=2)]
     shares: tuple[Unit, ...]
     reason: Text = ""
+    challengers: dict[Name, ConfigurationChanges] = {}
+    alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
+    planned_pairs: Annotated[float, Meta(gt=0.0)] = 1_000.0
 
 
 class ConcludeExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="conclude_experiment"):
@@ -183,6 +190,11 @@ class Proposal(Struct, frozen=True, kw_only=True):
         """True for rollbacks and circuit breaks."""
         return self.kind in SAFETY_KINDS
 
+    @property
+    def is_experiment(self) -> bool:
+        """True for the start and the end of an experiment, which have evidence rules of their own."""
+        return isinstance(self.decision, StartExperiment | ConcludeExperiment)
+
 
 class Check(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One validation check: what was found against what was allowed."""
@@ -240,3 +252,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     def kind(self) -> str:
         """The decision type's name, as in `DECISION_KINDS`."""
         return DECISION_KINDS[type(self.decision)]
+
+    @property
+    def held_facets(self) -> tuple[Facet, ...]:
+        """Facets that nobody else may touch meanwhile: what it changes, and everything while an experiment runs."""
+        return tuple(Facet) if isinstance(self.decision, StartExperiment) else self.changes.facets

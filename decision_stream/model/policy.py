@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from .command import Autonomy
 from .decision import RiskLevel
 from .metrics import ModelEstimate
-from .scalars import Count, Millis, Share, Unit, Usd
+from .scalars import Count, Millis, Name, Share, Unit, Usd
 
 SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
 DurationMs = Annotated[int, Meta(ge=0, le=366 * DAY_MS)]
@@ -204,15 +204,30 @@ Allocation = FixedAllocation | ThompsonSampling | UpperConfidenceBound | Epsilon
 
 
 class AbTestingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Experiments with prompts. The strategy is not complete: its keys are checked, and have no effect yet."""
+    """Experiments with prompts, judged by a sequential test that allows a look at every report."""
 
     enabled: bool = True
     priority: int = 100
+    # Chance that a whole experiment, all its challengers together, names a false winner.
     alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
+    power: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.8
+    # The smallest relative change of quality worth finding; with the spread of the scores it sets the length.
+    min_effect: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.02
+    # Scored requests in every arm before anything is concluded.
     min_sample_size: Annotated[int, Meta(ge=10)] = 1_000
     max_duration_ms: DurationMs = 7 * DAY_MS
+    # Off: conclude at the planned size only. Harm ends an experiment either way.
     early_stopping: bool = True
+    # Only `fixed` starts experiments: under shares that follow the outcomes no winner could be named at this alpha.
     allocation_strategy: Allocation = FixedAllocation()
+    # Prompts that any scope may try, beside those offered to one scope by command.
+    variants: tuple[Name, ...] = ()
+    # Challengers at once; they share alpha.
+    max_challengers: Annotated[int, Meta(ge=1, le=8)] = 2
+    # Windows in use before an experiment may start.
+    min_windows: Count = 15
+    # Take alpha from a purse that keeps the share of false winners of a scope below alpha for ever (LORD++).
+    online_fdr: bool = False
 
 
 class ReinforcementPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -227,15 +242,39 @@ class ReinforcementPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     exploration_rate: Share = 0.1
 
 
+class TunedParameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A parameter that may be tuned: its name, bounds, and the value in use where the configuration sets none."""
+
+    name: Name
+    low: float
+    high: float
+    default: float
+    log: bool = False
+    integer: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.default <= self.high or self.low == self.high or (self.log and self.low <= 0.0):
+            raise ValueError(f"bounds {self.low!r}..{self.high!r} of {self.name} are empty or miss {self.default!r}")
+
+
 class AdaptiveParametersPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tuning of parameters. The strategy is not complete: its keys are checked, and have no effect yet."""
+    """Tuning of parameters by trials on a small share of the traffic, within bounds and by a safe search."""
 
     enabled: bool = True
     priority: int = 70
     optimization_mode: Literal["balanced", "maximize_quality", "minimize_cost", "minimize_latency"] = "balanced"
     search_strategy: Literal["latin_hypercube", "safe_gaussian_process"] = "safe_gaussian_process"
+    # Relative gain of the objective that a trial must prove beyond doubt before it is adopted.
     min_improvement: Unit = 0.05
     update_interval_ms: DurationMs = HOUR_MS
+    # Without parameters nothing is tuned.
+    parameters: tuple[TunedParameter, ...] = ()
+    # Share of the traffic a trial gets, scored requests it may use, and its error budget.
+    trial_share: Share = 0.1
+    trial_pairs: Annotated[int, Meta(ge=100)] = 2_000
+    alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
+    # A setting is tried only where the model of past trials holds a loss above this improbable.
+    max_loss: Unit = 0.05
 
 
 class SafetyPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -249,7 +288,7 @@ class SafetyPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     # The highest risk that goes without a human; one level above waits for approval, critical is refused.
     max_risk_level: RiskLevel = RiskLevel.MEDIUM
     require_approval_for_high_risk: bool = True
-    # Without effect until experiments are complete.
+    # Per scope; more than one at once would confound each other, so that 0 forbids and any other number allows one.
     max_concurrent_experiments: Count = 3
     min_time_between_changes_ms: DurationMs = 5 * MINUTE_MS
     max_rollback_depth: Annotated[int, Meta(ge=1, le=100)] = 10

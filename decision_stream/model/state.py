@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ..stats.moments import Moments
 from .command import Autonomy
-from .configuration import Configuration, Facet
+from .configuration import Configuration, ConfigurationChanges, Facet
 from .decision import Decision
 from .lifecycle import DecisionState
 from .metrics import ArmSample, ModelEstimate
@@ -124,6 +124,35 @@ class ClosedDecision(Struct, frozen=True, kw_only=True):
     to_configuration_id: str
 
 
+class Experiment(Struct, frozen=True, kw_only=True):
+    """A running experiment: what was planned, and the sums of each arm since it began.
+
+    `shares` are by arm, the control under the name "control". `mismatch` is the largest evidence so far (natural
+    logarithm) that units do not arrive in these shares. `number` counts the scope's experiments from 1.
+    """
+
+    id: str
+    decision_id: str
+    strategy: str
+    number: int
+    shares: dict[str, float]
+    challengers: dict[str, ConfigurationChanges]
+    alpha: float
+    planned_pairs: float
+    started_at_ms: int
+    samples: dict[str, ArmSample] = {}
+    mismatch: float = 0.0
+
+
+class Trial(Struct, frozen=True, kw_only=True, array_like=True):
+    """A tried setting of tuned parameters: its relative gain in the objective, the gain's standard error, and when."""
+
+    parameters: dict[str, float]
+    gain: float
+    error: float
+    at_ms: int
+
+
 class Tombstone(Struct, frozen=True, kw_only=True):
     """A change that failed: not proposed again until `until_ms`; `failures` lengthens the next one."""
 
@@ -174,6 +203,14 @@ class ColdState(Struct, frozen=True, kw_only=True):
     counters: Counters = Counters()
     # Ids of the newest outcomes and commands, so that a repeated one is recognised.
     seen: tuple[str, ...] = ()
+    offered: tuple[str, ...] = ()
+    experiment: Experiment | None = None
+    experiments_begun: int = 0
+    discoveries: tuple[int, ...] = ()
+    # What was tried to its end, as `model:variant`: another model is another world.
+    tried: tuple[str, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    tuned_at_ms: int = 0
 
 
 class ScopeState(Struct, frozen=True, kw_only=True):

@@ -56,4 +56,13 @@ class SampleRatio:
 
     def p_value(self) -> float:
         """Valid at any time when its smallest value so far is kept; at most 1."""
-        return min(1.0, exp(-max(0.0, self.evidence())))
+        return p_value(self.evidence())
+
+
+def p_value(evidence: float) -> float:
+    """The p-value of so much evidence (natural logarithm), valid at any time when it is the largest so far.
+
+    >>> p_value(-1.0)
+    1.0
+    """
+    return exp(-max(0.0, evidence))

@@ -41,7 +41,8 @@ def _blamed(view: View) -> tuple[Configuration, str] | None:
     A running ramp, or the last completed.
     """
     for live in view.state.cold.live:
-        if live.ramp is not None and live.state in (DecisionState.MONITORING, DecisionState.PAUSED):
+        serves = live.ramp is not None or live.decision.kind == "start_experiment"
+        if serves and live.state in (DecisionState.MONITORING, DecisionState.PAUSED):
             return view.configuration, live.decision.id
     history = view.state.cold.history
     if len(history) < 2 or history[-1].decision_id is None:

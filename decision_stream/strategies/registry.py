@@ -1,5 +1,7 @@
 """The five strategies in the order of their default priority."""
 
+from .ab_testing import AbTesting
+from .adaptive_parameters import AdaptiveParameters
 from .pareto import Pareto
 from .protocol import Strategy
 from .threshold import Threshold
@@ -7,8 +9,8 @@ from .unfinished import Unfinished
 
 STRATEGIES: tuple[Strategy, ...] = (
     Threshold(),
-    Unfinished("ab_testing"),
+    AbTesting(),
     Pareto(),
     Unfinished("reinforcement"),
-    Unfinished("adaptive_parameters"),
+    AdaptiveParameters(),
 )

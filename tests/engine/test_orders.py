@@ -12,7 +12,7 @@ from decision_stream.model.actuation import (
     UpdateConfiguration,
     UpdateParameters,
 )
-from decision_stream.model.configuration import Configuration, ParameterChange
+from decision_stream.model.configuration import Configuration, ConfigurationChanges, ParameterChange, PromptChange
 from decision_stream.model.decision import (
     DECISION_KINDS,
     CircuitBreak,
@@ -40,9 +40,9 @@ CASES = [
     (PromptVariant(variant="v", share=0.3), SetVariantTraffic(variant="v", share=0.3)),
     (
         StartExperiment(experiment_id="e", variants=("control", "v"), shares=(0.5, 0.5)),
-        BeginExperiment(experiment_id="e", shares={"control": 0.5, "v": 0.5}),
+        BeginExperiment(experiment_id="e", shares={"control": 0.5, "v": 0.5}, configurations={"control": TARGET}),
     ),
-    (ConcludeExperiment(experiment_id="e", winner="v"), EndExperiment(experiment_id="e", winner="v")),
+    (ConcludeExperiment(experiment_id="e"), EndExperiment(experiment_id="e", winner=None)),
     (Rollback(target_configuration_id=TARGET.id, reason="r"), RestoreConfiguration(configuration=TARGET)),
     (CircuitBreak(duration_ms=1_000, reason="r"), BreakRoute(duration_ms=1_000)),
 ]
@@ -51,6 +51,19 @@ CASES = [
 @pytest.mark.parametrize(("decision", "order"), CASES, ids=lambda case: type(case).__name__)
 def test_a_decision_becomes_its_order(decision, order):
     assert order_for(decision, TARGET, 0.2) == order
+
+
+def test_the_winner_of_an_experiment_is_ramped_like_a_switch():
+    decision = ConcludeExperiment(experiment_id="e", winner="v")
+    assert order_for(decision, TARGET, 0.2) == UpdateConfiguration(configuration=TARGET, weight=0.2)
+
+
+def test_an_experiment_tells_the_configuration_of_every_arm():
+    changes = ConfigurationChanges(prompt=PromptChange(old=None, new="v"))
+    start = StartExperiment(experiment_id="e", variants=("control", "v"), shares=(0.5, 0.5), challengers={"v": changes})
+    order = order_for(start, TARGET, 1.0)
+    assert isinstance(order, BeginExperiment)
+    assert order.configurations == {"control": TARGET, "v": TARGET.patched(changes)}
 
 
 def test_no_decision_type_is_left_out():

@@ -1,0 +1,158 @@
+"""Experiments as the engine runs them: begun when the actuator serves them, counted, watched for harm, ended.
+
+Who may win is the business of `strategies/comparison.py`. Harm is not left to the next insight: every report is judged
+by the guards of a ramp, and a challenger that is proven harmful ends the experiment at once.
+"""
+
+from msgspec.structs import replace
+
+from ..model.actuation import EndExperiment
+from ..model.configuration import ConfigurationChanges
+from ..model.decision import ConcludeExperiment, Decision, PredictedImpact, StartExperiment
+from ..model.lifecycle import DecisionState
+from ..model.metrics import ArmSample
+from ..model.outcome import CONTROL, Outcome
+from ..model.state import Experiment, LiveDecision, Trial
+from ..stats.sample_ratio import SampleRatio
+from ..strategies.comparison import compare, objective_of
+from . import breaker
+from .guard import judge
+from .tombstones import bury
+from .turn import Turn
+
+MAX_TRIED = 100
+MAX_TRIALS = 60
+_NOTHING_PROMISED = PredictedImpact()
+
+
+def longest_ms(turn: Turn, strategy: str) -> int:
+    """How long an experiment of this strategy may run."""
+    policy = turn.policy
+    return policy.ramp.max_duration_ms if strategy == "adaptive_parameters" else policy.ab_testing.max_duration_ms
+
+
+def begin(turn: Turn, decision: Decision) -> None:
+    """The actuator serves the experiment: it exists from now on (not from its proposal, which may be refused)."""
+    start = decision.decision
+    assert isinstance(start, StartExperiment)
+    number = turn.cold.experiments_begun + 1
+    experiment = Experiment(
+        id=start.experiment_id,
+        decision_id=decision.id,
+        strategy=decision.strategy,
+        number=number,
+        shares=dict(zip(start.variants, start.shares, strict=True)),
+        challengers=start.challengers,
+        alpha=start.alpha,
+        planned_pairs=start.planned_pairs,
+        started_at_ms=turn.at_ms,
+        samples={name: ArmSample() for name in start.variants},
+    )
+    turn.update(experiment=experiment, experiments_begun=number)
+    turn.learned("experiment_begun", None, float(number))
+
+
+def measured(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
+    """Add a window of all arms, and stop at once when a challenger is proven harmful."""
+    experiment = turn.cold.experiment
+    if experiment is None or experiment.decision_id != live.decision.id:
+        turn.refuse("learner", "no_effect", "its experiment is not running")
+        return
+    strangers = sorted(outcome.arms.keys() - experiment.shares.keys())
+    if strangers:
+        turn.refuse("learner", "unknown_arm", ", ".join(strangers))
+        return
+    samples = {name: sample.merge(outcome.arms.get(name, ArmSample())) for name, sample in experiment.samples.items()}
+    units = tuple(float(sample.requests) for sample in samples.values())
+    ratio = SampleRatio(weights=tuple(experiment.shares.values()), counts=units)
+    before = sum(sample.requests for sample in experiment.samples.values())
+    experiment = replace(experiment, samples=samples, mismatch=max(experiment.mismatch, ratio.evidence()))
+    turn.update(experiment=experiment)
+    turn.learned("experiment_requests", float(before), sum(units))
+    for name in experiment.challengers:
+        readings = judge(samples[name], samples[CONTROL], _NOTHING_PROMISED, turn.policy)
+        breached = [reading.metric.value for reading in readings if reading.breached]
+        if breached:
+            bury(turn, experiment.challengers[name])
+            turn.alert("experiment_harm", f"{experiment.id}: {name} is worse in {', '.join(breached)}")
+            stop(turn, live, f"{name} is proven worse in {', '.join(breached)}")
+            return
+
+
+def stop(turn: Turn, live: LiveDecision, reason: str) -> None:
+    """Serve the control again and close the experiment without a winner."""
+    experiment = turn.cold.experiment
+    live = turn.order(live, EndExperiment(experiment_id=_experiment_id(live), winner=None))
+    _remember(turn, experiment)
+    breaker.record(turn, turn.move(live, DecisionState.COMPLETED, reason))
+
+
+def make_way(turn: Turn, decision: Decision) -> None:
+    """Before a conclusion is carried out, close its experiment; with a winner the split is ended first."""
+    conclusion, experiment = decision.decision, turn.cold.experiment
+    if not isinstance(conclusion, ConcludeExperiment) or experiment is None:
+        return
+    live = turn.live(experiment.decision_id)
+    if live is None or experiment.id != conclusion.experiment_id:
+        return
+    if conclusion.winner is not None:
+        live = turn.order(live, EndExperiment(experiment_id=experiment.id, winner=conclusion.winner))
+        turn.update(discoveries=(*turn.cold.discoveries, experiment.number)[-200:])
+    _remember(turn, experiment)
+    breaker.record(turn, turn.move(live, DecisionState.COMPLETED, conclusion.reason or "concluded"))
+
+
+def adopted(turn: Turn, changes: ConfigurationChanges) -> None:
+    """A change is in full use now: gains of past trials are against it from here on.
+
+    Under another model or prompt they say nothing. When tuned parameters were adopted, their own gain is taken from
+    every trial, and the values before become a trial that is worse by it.
+    """
+    if changes.model or changes.prompt:
+        turn.update(trials=())
+        return
+    new = _numbers(changes)
+    found = next((trial for trial in reversed(turn.cold.trials) if trial.parameters == new), None)
+    if found is None:
+        return
+    trials = [replace(trial, gain=trial.gain - found.gain) for trial in turn.cold.trials]
+    old = {change.name: float(change.old) for change in changes.parameters if isinstance(change.old, int | float)}
+    if old.keys() == new.keys():
+        trials.append(Trial(parameters=old, gain=-found.gain, error=found.error, at_ms=turn.at_ms))
+    turn.update(trials=tuple(trials)[-MAX_TRIALS:])
+
+
+def tried_key(model: str, variant: str) -> str:
+    """What a tried variant is remembered by: under another model it may be tried again."""
+    return f"{model}:{variant}"
+
+
+def _remember(turn: Turn, experiment: Experiment | None) -> None:
+    """What was tried is not tried again; a trial of parameters is a point the search learns from."""
+    if experiment is None:
+        return
+    assert turn.configuration is not None
+    model = turn.configuration.model
+    if experiment.strategy != "adaptive_parameters":
+        tried = [tried_key(model, name) for name in experiment.challengers]
+        turn.update(tried=(*(key for key in turn.cold.tried if key not in tried), *tried)[-MAX_TRIED:])
+        return
+    turn.update(tuned_at_ms=turn.at_ms)
+    for changes, name in ((changes, name) for name, changes in experiment.challengers.items()):
+        found = compare(experiment.samples[CONTROL], experiment.samples[name], objective_of(turn.policy))
+        if found is not None:
+            trial = Trial(
+                parameters=_numbers(changes), gain=found.estimate, error=found.standard_error, at_ms=turn.at_ms
+            )
+            turn.update(trials=(*turn.cold.trials, trial)[-MAX_TRIALS:])
+            turn.learned("trial_gain", None, found.estimate)
+
+
+def _numbers(changes: ConfigurationChanges) -> dict[str, float]:
+    return {change.name: float(change.new) for change in changes.parameters if isinstance(change.new, int | float)}
+
+
+def _experiment_id(live: LiveDecision) -> str:
+    start = live.decision.decision
+    assert isinstance(start, StartExperiment)
+    return start.experiment_id

@@ -1,0 +1,143 @@
+"""Tuning of parameters: one trial at a time on a small share of the traffic, chosen by a safe search (seed §4.4).
+
+The seed set new values for all traffic at once, from a design that knows no objective. Here a trial is an experiment
+against the configuration in use: harm ends it, what it showed is kept as a trial, and only a proven gain is adopted,
+by a guarded ramp.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from ..model.configuration import ConfigurationChanges, ParameterChange, ParameterValue
+from ..model.insight import Insight
+from ..model.journal import Reason
+from ..model.policy import Policy, TunedParameter
+from ..model.state import Experiment, HotState
+from ..stats.search.space import Dimension, Space
+from .ab_testing import conclusion, start
+from .comparison import judgement, objective_of
+from .experiment_plan import plan
+from .protocol import Opinion, View
+
+TRIAL = "trial"
+_LEAST_SAMPLES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveParameters:
+    """Tries one setting after another; adopts what is proven better by the policy's least improvement."""
+
+    name: str = "adaptive_parameters"
+    complete: bool = True
+
+    def priority(self, policy: Policy) -> int:
+        """The policy's number, 70 by default."""
+        return policy.adaptive_parameters.priority
+
+    def is_enabled(self, policy: Policy) -> bool:
+        """Whether the policy has it on."""
+        return policy.adaptive_parameters.enabled
+
+    def observe(self, hot: HotState, insight: Insight, policy: Policy) -> HotState:
+        """Nothing to learn from insights: trials are measured by outcomes."""
+        return hot
+
+    def propose(self, view: View) -> Opinion:
+        """The end of the running trial when it may be judged, else the next trial when it is time."""
+        running = view.state.cold.experiment
+        if running is not None:
+            return self._judge(running, view) if running.strategy == self.name else self._silent("experiment_lock")
+        return self._try(view)
+
+    def _judge(self, experiment: Experiment, view: View) -> Opinion:
+        weights, rules = objective_of(view.policy), view.policy.adaptive_parameters
+        found = judgement(experiment, weights, min_samples=_LEAST_SAMPLES, early=True)
+        if not found.over:
+            return self._silent(found.code, found.detail)
+        return Opinion(ideas=(conclusion(experiment, found, view, max(rules.min_improvement, 0.01)),))
+
+    def _try(self, view: View) -> Opinion:
+        rules, cold, hot = view.policy.adaptive_parameters, view.state.cold, view.state.hot
+        if not rules.parameters:
+            return self._silent("no_parameters", "adaptive_parameters.parameters names none")
+        if view.at_ms - max(cold.tuned_at_ms, cold.changed_at_ms or 0) < rules.update_interval_ms:
+            return self._silent("tuned_recently")
+        if hot.windows < view.policy.ab_testing.min_windows or any(watch.firing for watch in hot.watches.values()):
+            return self._silent("not_stable", f"{hot.windows} windows seen")
+        if cold.live or cold.pending:
+            return self._silent("scope_busy")
+        shares = (round(1.0 - rules.trial_share, 9), rules.trial_share)
+        planned = plan(
+            view.insight,
+            hot.live,
+            objective_of(view.policy),
+            effect=max(rules.min_improvement, 0.01),
+            alpha=rules.alpha,
+            power=view.policy.ab_testing.power,
+            shares=shares,
+            longest_ms=view.policy.ramp.max_duration_ms,
+            least=float(_LEAST_SAMPLES),
+        )
+        if planned is None:
+            return self._silent("no_measurements")
+        if planned.pairs > rules.trial_pairs or not planned.fits:
+            detail = f"{planned.pairs:.0f} pairs in {planned.hours:.1f} h are needed, {rules.trial_pairs} are allowed"
+            return self._silent("underpowered", detail)
+        changes = _next_setting(view)
+        if changes is None:
+            return self._silent("nothing_safe_to_try")
+        idea = start(view, self.name, {TRIAL: changes}, shares, rules.alpha, planned, rules.min_improvement)
+        return Opinion(ideas=(idea,))
+
+    def _silent(self, code: str, detail: str = "") -> Opinion:
+        return Opinion(reasons=(Reason(source=self.name, code=code, detail=detail),))
+
+
+def _next_setting(view: View) -> ConfigurationChanges | None:
+    """The safe search's next point, as a change of the configuration in use; None when nothing is safe and new."""
+    # numpy's linear algebra is loaded only by those who tune.
+    from ..stats.search.safe import Observed, Settings, propose
+
+    rules, trials = view.policy.adaptive_parameters, view.state.cold.trials
+    tuned = rules.parameters
+    space = Space(
+        tuple(
+            Dimension(
+                name=it.name, low=it.low, high=it.high, scale="log" if it.log else "linear", is_integer=it.integer
+            )
+            for it in tuned
+        )
+    )
+    current = tuple(_value(it, view.configuration.parameters) for it in tuned)
+    names = {it.name for it in tuned}
+    observed = [
+        Observed(tuple(trial.parameters[it.name] for it in tuned), trial.gain, max(trial.error, 1e-4))
+        for trial in trials
+        if trial.parameters.keys() == names
+    ]
+    found = propose(current, observed, space, Settings(max_loss=rules.max_loss), _seed(view))
+    if found is None:
+        return None
+    changed = tuple(
+        ParameterChange(
+            name=it.name,
+            old=view.configuration.parameters.get(it.name),
+            new=int(value) if it.integer else round(float(value), 4),
+            reason=f"predicted gain {found.gain:+.3f} ± {found.sd:.3f}",
+        )
+        for it, value in zip(tuned, found.point, strict=True)
+    )
+    return ConfigurationChanges(parameters=changed)
+
+
+def _value(tuned: TunedParameter, parameters: dict[str, ParameterValue]) -> float:
+    value = parameters.get(tuned.name, tuned.default)
+    return float(value) if isinstance(value, int | float) else tuned.default
+
+
+def _seed(view: View) -> int:
+    """A seed derived from the event, so that replay draws the same candidates."""
+    digest = blake2b(f"{view.state.scope}|{view.insight.id}|search".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")

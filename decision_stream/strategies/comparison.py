@@ -1,0 +1,176 @@
+"""What an experiment has shown so far: the objective's relative gain of each challenger, and who may be concluded.
+
+The objective is a weighted sum of relative changes (quality up, cost and latency down). Reports carry each metric's
+sums but not how metrics move together, so the standard errors are added as if they moved together fully: the test errs
+on the careful side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model.decision import Evidence, ImpactEstimate, Interval, PredictedImpact
+from ..model.insight import Metric
+from ..model.metrics import ArmSample
+from ..model.outcome import CONTROL
+from ..model.policy import Policy, Weights
+from ..model.state import Experiment
+from ..stats import reflection, sample_ratio, stopped
+from ..stats.difference import Difference, difference
+from ..stats.family import shared
+from ..stats.moments import Moments
+
+MISMATCH_LEVEL = 0.001
+"""Chance of ever calling a clean experiment mismatched."""
+QUALITY_ONLY = Weights(quality=1.0, cost=0.0, latency=0.0)
+_MODES = {
+    "maximize_quality": QUALITY_ONLY,
+    "minimize_cost": Weights(quality=0.0, cost=1.0, latency=0.0),
+    "minimize_latency": Weights(quality=0.0, cost=0.0, latency=1.0),
+}
+
+
+def objective_of(policy: Policy) -> Weights:
+    """The weights that parameter tuning works for, by its mode; `balanced` takes those of the Pareto strategy."""
+    return _MODES.get(policy.adaptive_parameters.optimization_mode, policy.pareto.weights)
+
+
+def compare(control: ArmSample, treatment: ArmSample, weights: Weights) -> Difference | None:
+    """Relative gain of the objective, treatment against control; None before enough is seen of every weighted metric.
+
+    `pairs` of the result counts scored or served pairs of the metric that has the fewest.
+    """
+    parts = [
+        (weights.quality, control.quality, treatment.quality),
+        (-weights.cost, control.cost_usd, treatment.cost_usd),
+        (-weights.latency, control.latency_ms, treatment.latency_ms),
+    ]
+    gain = error = 0.0
+    pairs = float("inf")
+    for weight, before, after in parts:
+        if weight == 0.0:
+            continue
+        found = difference(before, after)
+        if found is None or before.mean <= 0.0:
+            return None
+        gain += weight * found.estimate / before.mean
+        error += abs(weight) * found.standard_error / before.mean
+        pairs = min(pairs, found.pairs)
+    return Difference(gain, error * error, pairs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A challenger's place: its gain so far, the test's score against its bound, and how much of the plan is seen."""
+
+    name: str
+    gain: Difference
+    score: float
+    bound: float
+    fraction: float
+
+    @property
+    def wins(self) -> bool:
+        return self.score >= self.bound
+
+    @property
+    def loses(self) -> bool:
+        return self.score <= -self.bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What may be said now: `over` with or without a `winner`, or still running; `code` and `detail` say why."""
+
+    over: bool
+    code: str
+    detail: str = ""
+    winner: Standing | None = None
+    standings: tuple[Standing, ...] = ()
+
+
+def judgement(experiment: Experiment, weights: Weights, *, min_samples: int, early: bool) -> Judgement:
+    """Judge all challengers at the experiment's alpha together; may be asked after every report.
+
+    A mismatch of the units' shares ends it without a winner: then no difference of means can be believed.
+    """
+    if sample_ratio.p_value(experiment.mismatch) <= MISMATCH_LEVEL:
+        return Judgement(over=True, code="sample_ratio_mismatch", detail="units do not arrive in the ordered shares")
+    control = experiment.samples[CONTROL]
+    bound = reflection.bound(shared(experiment.alpha, len(experiment.challengers)))
+    standings, fewest = [], control.requests
+    for name in sorted(experiment.challengers):
+        fewest = min(fewest, _samples(experiment.samples[name], weights), _samples(control, weights))
+        gain = compare(control, experiment.samples[name], weights)
+        if gain is not None:
+            standings.append(
+                Standing(
+                    name=name,
+                    gain=gain,
+                    score=reflection.score(gain, experiment.planned_pairs),
+                    bound=bound,
+                    fraction=reflection.fraction(gain, experiment.planned_pairs),
+                )
+            )
+    found = tuple(standings)
+    fraction = min((standing.fraction for standing in found), default=0.0)
+    seen = f"{fraction:.0%} of the planned {experiment.planned_pairs:.0f} pairs"
+    if len(found) < len(experiment.challengers) or fewest < min_samples or not (early or fraction >= 1.0):
+        return Judgement(over=False, code="experiment_running", detail=seen, standings=found)
+    winners = sorted((standing for standing in found if standing.wins), key=lambda it: (-it.gain.estimate, it.name))
+    if winners:
+        return Judgement(over=True, code="winner", detail=seen, winner=winners[0], standings=found)
+    if all(standing.loses for standing in found):
+        return Judgement(over=True, code="all_worse", detail=seen, standings=found)
+    if fraction >= 1.0:
+        return Judgement(over=True, code="no_difference", detail=seen, standings=found)
+    return Judgement(over=False, code="experiment_running", detail=seen, standings=found)
+
+
+def evidence_of(standing: Standing, experiment: Experiment) -> Evidence:
+    """The test behind a conclusion, with the interval that is valid at any look."""
+    alpha = shared(experiment.alpha, len(experiment.challengers))
+    interval = reflection.interval(standing.gain, experiment.planned_pairs, alpha)
+    return Evidence(
+        method="reflection_bound",
+        metric=Metric.QUALITY,
+        samples=round(2.0 * standing.gain.pairs),
+        statistic=standing.score,
+        threshold=standing.bound,
+        interval=Interval(low=interval.low, high=interval.high, level=interval.level),
+        error_budget=experiment.alpha,
+        detail=f"relative gain of {standing.name} in the objective, valid at every look",
+    )
+
+
+def impact_of(control: ArmSample, treatment: ArmSample, prior_sd: float) -> PredictedImpact:
+    """Predicted relative changes, shrunk as estimates at a stop must be.
+
+    `prior_sd` is the usual size of relative effects. A metric with too little data is not predicted.
+    """
+    pairs = (
+        (control.quality, treatment.quality),
+        (control.cost_usd, treatment.cost_usd),
+        (control.latency_ms, treatment.latency_ms),
+    )
+    quality, cost, latency = (_shrunken(before, after, prior_sd) for before, after in pairs)
+    return PredictedImpact(quality=quality, cost=cost, latency=latency)
+
+
+def probability_better(standing: Standing, prior_sd: float) -> float:
+    """Probability that the gain is positive, when effects are spread by `prior_sd` around none."""
+    return stopped.shrunken(standing.gain, prior_sd).above()
+
+
+def _shrunken(before: Moments, after: Moments, prior_sd: float) -> ImpactEstimate | None:
+    found = difference(before, after)
+    if found is None or before.mean <= 0.0:
+        return None
+    relative = Difference(found.estimate / before.mean, found.variance / before.mean**2, found.pairs)
+    belief = stopped.shrunken(relative, prior_sd)
+    reach = 1.96 * belief.sd
+    return ImpactEstimate(delta=belief.mean, interval=Interval(low=belief.mean - reach, high=belief.mean + reach))
+
+
+def _samples(sample: ArmSample, weights: Weights) -> int:
+    return sample.quality.count if weights.quality > 0.0 else sample.requests

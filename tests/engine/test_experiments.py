@@ -1,0 +1,245 @@
+"""Experiments from the offer of a prompt to the winner in full use, with a dishonest world here and there."""
+
+import random
+
+import pytest
+from msgspec.structs import replace
+
+from decision_stream.model.actuation import BeginExperiment, EndExperiment, UpdateConfiguration
+from decision_stream.model.command import Approve, Autonomy, Offer, SetAutonomy, Tick, Withdraw
+from decision_stream.model.metrics import ArmSample
+from decision_stream.model.outcome import CONTROL, TREATMENT, OutcomeStatus
+from decision_stream.model.policy import (
+    AbTestingPolicy,
+    AdaptiveParametersPolicy,
+    EpsilonGreedy,
+    Policy,
+    TunedParameter,
+)
+from decision_stream.stats.moments import Moments
+from tests.engine.route import Route
+from tests.factories import MINUTE_MS, START_MS, command, estimate, insight, outcome
+
+RULES = AbTestingPolicy(min_effect=0.03, min_sample_size=200, max_duration_ms=12 * 3_600_000)
+POLICY = Policy(ab_testing=RULES)
+
+
+class Lab:
+    """A route whose arms have true qualities; each minute brings both arms' sums and an insight."""
+
+    def __init__(self, qualities: dict[str, float], policy: Policy = POLICY, seed: int = 1, skew: float = 1.0) -> None:
+        self.route = Route(policy=policy)
+        self.qualities, self.skew = qualities, skew
+        self.rng = random.Random(seed)
+        self.minute = 0
+
+    def run(self, minutes: int) -> "Lab":
+        for _ in range(minutes):
+            self.minute += 1
+            at_ms = START_MS + self.minute * MINUTE_MS
+            self._measure(at_ms)
+            self.route.tell(insight(self.minute, quality=0.8, requests=1_000, quality_samples=400))
+        return self
+
+    def offer(self, *names: str) -> "Lab":
+        self.route.tell(command(self.minute + 0.2, Offer(variants=names)))
+        return self
+
+    @property
+    def cold(self):
+        return self.route.state.cold
+
+    def orders(self, kind: type) -> list:
+        return [directive.order for directive in self.route.directives if isinstance(directive.order, kind)]
+
+    def _measure(self, at_ms: int) -> None:
+        live = next((live for live in self.cold.live if live.state == "monitoring"), None)
+        if live is None:
+            return
+        directive = next(it for it in reversed(self.route.directives) if it.decision.id == live.decision.id)
+        if isinstance(directive.order, BeginExperiment):
+            arms = {name: self._arm(name, round(400 * share)) for name, share in directive.order.shares.items()}
+        elif isinstance(directive.order, UpdateConfiguration) and directive.order.weight < 1.0:
+            weight = directive.order.weight
+            prompt = directive.order.configuration.prompt or "trial"
+            arms = {
+                CONTROL: self._arm(CONTROL, round(400 * (1 - weight))),
+                TREATMENT: self._arm(prompt, round(400 * weight)),
+            }
+        else:
+            return
+        self.route.tell(outcome(directive, OutcomeStatus.MEASURED, at_ms, self.minute, arms=arms))
+
+    def _arm(self, name: str, requests: int) -> ArmSample:
+        requests = round(requests * (self.skew if name != CONTROL else 1.0))
+        quality = min(1.0, max(0.0, self.rng.gauss(self.qualities[name], 0.2 / requests**0.5)))
+        return ArmSample(
+            requests=requests,
+            quality=Moments(requests, quality, requests * 0.04),
+            cost_usd=Moments(requests, 0.02, requests * 0.005**2),
+            latency_ms=Moments(requests, 1_000.0, requests * 90_000.0),
+        )
+
+
+def test_a_better_prompt_is_found_ramped_up_and_ends_in_use():
+    lab = Lab({CONTROL: 0.8, "stepwise": 0.86}).offer("stepwise").run(260)
+    assert lab.route.kinds[:2] == ["start_experiment", "conclude_experiment"]
+    assert lab.cold.configuration.prompt == "stepwise"
+    assert lab.cold.experiment is None
+    conclusion = next(d.decision for d in lab.route.directives if d.decision.kind == "conclude_experiment")
+    assert conclusion.decision.winner == "stepwise"
+    assert conclusion.confidence > 0.95
+    assert conclusion.impact.quality.delta == pytest.approx(0.075, abs=0.03)
+    assert conclusion.evidence[0].method == "reflection_bound"
+    weights = [order.weight for order in lab.orders(UpdateConfiguration)]
+    assert weights[0] == POLICY.ramp.initial_weight
+    assert weights[-1] == 1.0
+
+
+def test_the_split_is_ended_before_the_winners_ramp_begins():
+    lab = Lab({CONTROL: 0.8, "stepwise": 0.86}).offer("stepwise").run(120)
+    orders = [type(directive.order).__name__ for directive in lab.route.directives]
+    assert orders[:3] == ["BeginExperiment", "EndExperiment", "UpdateConfiguration"]
+
+
+def test_equal_prompts_end_without_a_winner_at_the_planned_size():
+    lab = Lab({CONTROL: 0.8, "same": 0.8}, seed=3).offer("same").run(400)
+    assert [order.winner for order in lab.orders(EndExperiment)] == [None]
+    assert lab.cold.configuration.prompt is None
+    assert lab.cold.tried == ("premium:same",)
+    lab.run(60)
+    assert lab.route.kinds.count("start_experiment") == 1
+
+
+def test_false_winners_are_as_rare_as_promised():
+    wins = 0
+    for seed in range(60):
+        lab = Lab({CONTROL: 0.8, "same": 0.8}, seed=100 + seed).offer("same").run(150)
+        wins += bool(lab.orders(UpdateConfiguration))
+    assert wins <= 0.12 * 60
+
+
+def test_a_harmful_prompt_is_stopped_at_once_and_buried():
+    policy = Policy(ab_testing=replace(RULES, min_sample_size=50_000))
+    lab = Lab({CONTROL: 0.8, "terse": 0.55}, policy).offer("terse").run(30)
+    assert [order.winner for order in lab.orders(EndExperiment)] == [None]
+    assert "prompt=terse" in lab.cold.tombstones
+    alerts = [alert.code for effects in lab.route.effects for alert in effects.alerts]
+    assert "experiment_harm" in alerts
+
+
+def test_units_that_go_astray_end_the_experiment_without_a_winner():
+    lab = Lab({CONTROL: 0.8, "stepwise": 0.86}, skew=0.7).offer("stepwise").run(60)
+    assert [order.winner for order in lab.orders(EndExperiment)] == [None]
+    assert any(alert.code == "sample_ratio_mismatch" for effects in lab.route.effects for alert in effects.alerts)
+
+
+def test_two_challengers_share_alpha_and_the_better_one_wins():
+    lab = Lab({CONTROL: 0.8, "good": 0.83, "best": 0.88}).offer("good", "best").run(300)
+    assert lab.cold.configuration.prompt == "best"
+    begun = lab.orders(BeginExperiment)[0]
+    assert begun.shares == {CONTROL: 0.5, "good": 0.25, "best": 0.25}
+
+
+def test_a_route_with_too_little_traffic_says_what_it_could_see():
+    policy = Policy(ab_testing=replace(RULES, min_effect=0.001))
+    lab = Lab({CONTROL: 0.8}, policy).offer("stepwise").run(20)
+    assert "underpowered" in lab.route.codes()
+    assert not lab.route.directives
+
+
+def test_nothing_offered_nothing_started_and_withdrawn_is_not_offered():
+    lab = Lab({CONTROL: 0.8}).run(20)
+    assert "no_candidates" in lab.route.codes()
+    lab.offer("stepwise")
+    lab.route.tell(command(lab.minute + 0.4, Withdraw(variants=("stepwise",))))
+    assert not lab.run(20).route.directives
+
+
+def test_shares_that_follow_outcomes_start_no_experiment():
+    policy = Policy(ab_testing=replace(RULES, allocation_strategy=EpsilonGreedy()))
+    lab = Lab({CONTROL: 0.8}, policy).offer("stepwise").run(20)
+    assert "allocation_not_conclusive" in lab.route.codes()
+    assert not lab.route.directives
+
+
+def test_an_experiment_locks_the_scope_against_other_changes():
+    policy = Policy(ab_testing=replace(RULES, min_effect=0.01))
+    lab = Lab({CONTROL: 0.8, "same": 0.8}, policy, seed=5).offer("same").run(20)
+    assert lab.cold.experiment is not None
+    lab.minute += 1
+    cheaper = (estimate("cheap", quality=0.8, cost_usd=0.001, p95_ms=1_500.0),)
+    for _ in range(3):
+        lab.minute += 1
+        lab.route.tell(insight(lab.minute, quality=0.8, candidates=cheaper))
+    assert "model_switch" not in lab.route.kinds
+    assert "facet_taken" in lab.route.codes()
+
+
+def test_a_silent_actuator_does_not_keep_an_experiment_for_ever():
+    lab = Lab({CONTROL: 0.8, "same": 0.8}, seed=6).offer("same").run(20)
+    over_ms = RULES.max_duration_ms // MINUTE_MS + 40
+    lab.route.tell(command(over_ms, Tick()))
+    assert lab.cold.experiment is None
+    assert [order.winner for order in lab.orders(EndExperiment)] == [None]
+
+
+def test_an_operator_approves_the_start_when_the_scope_is_not_on_autopilot():
+    lab = Lab({CONTROL: 0.8, "stepwise": 0.86})
+    lab.route.tell(command(0.1, SetAutonomy(level=Autonomy.APPROVE)))
+    lab.offer("stepwise").run(20)
+    waiting = next(live for live in lab.cold.live if live.state == "awaiting_approval")
+    assert not lab.route.directives
+    lab.route.tell(command(lab.minute + 0.5, Approve(decision_id=waiting.decision.id)))
+    assert lab.cold.experiment is not None
+
+
+def test_reports_of_unknown_arms_are_refused_and_change_nothing():
+    lab = Lab({CONTROL: 0.8, "same": 0.8}, seed=7).offer("same").run(18)
+    directive = lab.route.directives[-1]
+    before = lab.cold.experiment
+    stranger = outcome(
+        directive, OutcomeStatus.MEASURED, START_MS + 19 * MINUTE_MS, 999, arms={"stranger": ArmSample()}
+    )
+    lab.route.tell(stranger)
+    assert lab.cold.experiment == before
+    assert "unknown_arm" in lab.route.codes()
+
+
+def test_the_purse_of_false_discoveries_makes_experiments_longer():
+    plain = Lab({CONTROL: 0.8, "same": 0.8}).offer("same").run(18)
+    careful = Lab({CONTROL: 0.8, "same": 0.8}, Policy(ab_testing=replace(RULES, online_fdr=True))).offer("same").run(18)
+    assert careful.cold.experiment.alpha < plain.cold.experiment.alpha
+    assert careful.cold.experiment.planned_pairs > plain.cold.experiment.planned_pairs
+
+
+TUNING = Policy(
+    adaptive_parameters=AdaptiveParametersPolicy(
+        parameters=(TunedParameter(name="temperature", low=0.0, high=2.0, default=1.0),),
+        optimization_mode="maximize_quality",
+        min_improvement=0.03,
+        update_interval_ms=10 * MINUTE_MS,
+        trial_pairs=20_000,
+    ),
+)
+
+
+def test_tuning_tries_within_bounds_keeps_its_trials_and_adopts_what_is_proven():
+    lab = Lab({CONTROL: 0.8, "trial": 0.86}, TUNING).run(500)
+    trials = [order.configurations["trial"].parameters["temperature"] for order in lab.orders(BeginExperiment)]
+    assert trials
+    assert all(0.0 <= value <= 2.0 for value in trials)
+    assert lab.cold.trials
+    assert lab.cold.configuration.parameters.get("temperature") in trials
+
+
+def test_a_bad_trial_is_ended_and_remembered_as_a_loss():
+    lab = Lab({CONTROL: 0.8, "trial": 0.6}, TUNING).run(80)
+    assert lab.cold.trials
+    assert all(trial.gain < 0.0 for trial in lab.cold.trials)
+    assert lab.cold.configuration.parameters == {}
+
+
+def test_without_parameters_nothing_is_tuned():
+    lab = Lab({CONTROL: 0.8}).run(20)
+    assert "no_parameters" in lab.route.codes()
