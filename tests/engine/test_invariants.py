@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from decision_stream.engine.lifecycle import MOVES, OVER
 from decision_stream.engine.step import step
-from decision_stream.model.actuation import Directive
+from decision_stream.model.actuation import BeginExperiment, Directive
 from decision_stream.model.command import (
     Approve,
     Autonomy,
@@ -30,12 +30,15 @@ from decision_stream.model.decision import Proposal
 from decision_stream.model.lifecycle import DecisionState
 from decision_stream.model.outcome import CONTROL, TREATMENT, OutcomeStatus
 from decision_stream.model.policy import (
+    AbTestingPolicy,
+    AdaptiveParametersPolicy,
     DegradationPolicy,
     EnginePolicy,
     ParetoPolicy,
     Policy,
     SafetyPolicy,
     ThresholdPolicy,
+    TunedParameter,
 )
 from decision_stream.model.state import ColdState, HotState, ScopeState
 from tests.factories import MINUTE_MS, SCOPE, START_MS, arm, command, estimate, insight, outcome
@@ -59,8 +62,22 @@ policies = st.sampled_from(
             safety=SafetyPolicy(autonomy=autonomy, min_time_between_changes_ms=0),
             pareto=ParetoPolicy(tombstone_ms=120_000),
             engine=EnginePolicy(decision_timeout_ms=90_000),
+            ab_testing=AbTestingPolicy(
+                enabled=experiments,
+                variants=("terse", "stepwise", "kind"),
+                min_windows=3,
+                min_sample_size=30,
+                max_duration_ms=4 * 3_600_000,
+                min_effect=0.05,
+            ),
+            adaptive_parameters=AdaptiveParametersPolicy(
+                parameters=(TunedParameter(name="temperature", low=0.0, high=2.0, default=1.0),),
+                update_interval_ms=120_000,
+                trial_pairs=100_000,
+            ),
         )
         for autonomy in (Autonomy.AUTOPILOT, Autonomy.APPROVE)
+        for experiments in (False, True)
     ]
 )
 
@@ -111,9 +128,15 @@ class World:
             case "measure" | "outcome" if self.directives:
                 directive = self.directives[-1 - which % len(self.directives)]
                 status = OutcomeStatus.MEASURED if kind == "measure" else list(OutcomeStatus)[what % 6]
-                if what == 11:
+                if what >= 8:
                     status = OutcomeStatus.APPLIED
                 arms = {TREATMENT: arm(60, quality=0.9 if what % 4 else 0.4), CONTROL: arm(60)}
+                if isinstance(directive.order, BeginExperiment) and which != 5:
+                    better, requests = (0.95, 60) if what % 2 else (0.9 if what % 4 else 0.4, 60 if what != 8 else 5)
+                    arms = {
+                        name: arm(requests, quality=better) if name != CONTROL else arm(60)
+                        for name in directive.order.shares
+                    }
                 self.tell(outcome(directive, status, at_ms, self.minute, arms=arms))
             case "repeat" if self.events:
                 self.tell(self.events[-1 - which % len(self.events)])
@@ -143,10 +166,15 @@ def check(state: ScopeState) -> None:
     for live in cold.live:
         assert live.state not in OVER and live.deadline_ms > 0
         if live.decision.kind not in ("rollback", "circuit_break") and live.state is not DecisionState.ROLLING_BACK:
-            for facet in live.decision.changes.facets:
+            for facet in live.decision.held_facets:
                 changing[facet].append(live.decision.id)
     assert all(len(ids) == 1 for ids in changing.values()), f"two changes of one facet: {dict(changing)}"
     assert sum(live.decision.kind == "rollback" for live in cold.live) <= 1
+    if cold.experiment is not None:
+        assert any(live.decision.id == cold.experiment.decision_id for live in cold.live), (
+            "an experiment has a decision"
+        )
+        assert cold.experiment.samples.keys() == cold.experiment.shares.keys()
     if cold.history:
         assert cold.history[-1].configuration == cold.configuration
     assert len(cold.history) <= 11 and len(cold.closed) <= 20 and len(cold.seen) <= 64
