@@ -34,6 +34,7 @@ from .model.policy import (
     ThresholdPolicy,
     ValidationPolicy,
 )
+from .model.scalars import Unit
 from .stream.config import StreamSettings
 
 PREFIX = "DS_"
@@ -71,6 +72,16 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     fetch_max_wait_ms: DurationMs = 10
     # 0: ticks come from outside, as in the simulator.
     tick_interval_ms: DurationMs = 5_000
+    # This many bad messages in a row on a partition pause it and turn readiness off: something upstream is broken, and
+    # parking all of a topic helps nobody.
+    flood_in_a_row: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
+    # So does a larger share of bad ones than this among the last `flood_window`.
+    flood_share: Unit = 0.5
+    flood_window: Annotated[int, Meta(ge=10, le=1_000_000)] = 1_000
+    # A paused partition is tried again after this; its next bad message pauses it at once. 0: not before a restart.
+    flood_pause_ms: DurationMs = 300_000
+    # With messages waiting and none processed for this long, the process ends with status 70. 0: never.
+    progress_timeout_ms: DurationMs = 60_000
 
 
 class MonitoringSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

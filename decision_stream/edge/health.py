@@ -50,6 +50,8 @@ class HealthServer:
     async def _readyz(self, _request: web.Request) -> web.Response:
         health = self._health()
         status = "ready" if health.ready else "recovering" if health.recovering else "starting"
+        if health.flooded:
+            status = "paused: a flood of bad messages"
         return _answer(200 if health.ready else 503, {"status": status, **asdict(health)})
 
     async def _show_metrics(self, _request: web.Request) -> web.Response:

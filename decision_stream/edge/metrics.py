@@ -133,6 +133,12 @@ TABLE: tuple[Metric, ...] = (
         "redelivered records that changed nothing",
         {"topic": (*TOPICS, OTHER)},
     ),
+    Metric(
+        "decision_engine_paused_partitions",
+        Gauge,
+        "partitions paused because of a flood of bad messages",
+        {"topic": (*TOPICS, OTHER)},
+    ),
     Metric("decision_engine_recovery_seconds", Gauge, "how long the last recovery of the table took", {}),
     Metric("decision_engine_build_info", Gauge, "1, with the version as a label", {"version": (ENGINE_VERSION,)}),
 )
@@ -183,6 +189,10 @@ class Metrics:
     def dead_letter(self, topic: str, code: str) -> None:
         """Count a parked message."""
         self._child("decision_engine_dead_letters_total", topic, code).inc()
+
+    def paused(self, topic: str, partitions: int) -> None:
+        """Note how many partitions of a topic are paused."""
+        self._child("decision_engine_paused_partitions", topic).set(partitions)
 
     def recovered(self, seconds: float) -> None:
         """Note how long recovery took."""

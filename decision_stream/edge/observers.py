@@ -26,6 +26,11 @@ class Observers:
         for observer in self._observers:
             observer.dead_letter(topic, code)
 
+    def paused(self, topic: str, partitions: int) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.paused(topic, partitions)
+
     def recovered(self, seconds: float) -> None:
         """Pass on."""
         for observer in self._observers:

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import faust
 from faust.transport.drivers.aiokafka import Transport
-from faust.types import Message, StreamT
+from faust.types import TP, Message, StreamT
 from mode import CrashingSupervisor
 
 from ..model.command import Command, Tick
 from ..wire.codec import encode
 from .config import TABLE, StreamSettings
+from .flood import FloodGuard, FloodLimits
 from .hardening.batches import batches
 from .hardening.lifeline import Lifeline
 from .hardening.membership import Membership
@@ -58,6 +59,8 @@ class EngineApp(faust.App):
     table: OwnedTable
     lifeline: Lifeline
     membership: Membership
+    flood: FloodGuard
+    resuming: set[asyncio.Task[None]]
     observer: Observer
     ready_at: float | None = None
     failure: str | None = None
@@ -147,6 +150,15 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
     app.settings = settings
     app.lifeline = Lifeline(settings.session_timeout_ms / 2_000.0, app.fail)
     app.membership = Membership(settings.session_timeout_ms / 1_000.0, settings.rebalance_timeout_ms / 1_000.0)
+    app.resuming = set()
+    app.flood = FloodGuard(
+        FloodLimits(
+            in_a_row=settings.flood_in_a_row,
+            share=settings.flood_share,
+            window=settings.flood_window,
+            pause_s=settings.flood_pause_ms / 1_000.0,
+        )
+    )
     app.observer = observer or SilentObserver()
     app.table = app.Table(
         TABLE,
@@ -188,6 +200,7 @@ async def prepare(app: EngineApp) -> None:
         policy=settings.policy,
         dead_letter_topic=parked,
         observer=app.observer,
+        flood=app.flood,
     )
 
 
@@ -219,6 +232,9 @@ async def _run(app: EngineApp, name: str, full_name: str, stream: StreamT[bytes]
     expected: dict[int, tuple[int, int]] = {}
     async for message, records in _batches(app, stream):
         partition, generation = message.partition, message.generation_id
+        if (name, partition) in app.flood.paused:
+            app.consumer.drop(message)
+            continue
         due = expected.get(partition)
         next_offset = due[1] if due is not None and due[0] == generation else records[0].offset
         for record in records:
@@ -232,6 +248,44 @@ async def _run(app: EngineApp, name: str, full_name: str, stream: StreamT[bytes]
                 await producer.deliver()
         expected[partition] = (generation, next_offset)
         app.consumer.ack(message)
+        if app.flood.is_flooded(name, partition):
+            _pause(app, name, message.tp, next_offset)
+
+
+def _pause(app: EngineApp, name: str, tp: TP, next_offset: int) -> None:
+    """Pause a flooded partition, and try it again after a while."""
+    app.flood.paused.add((name, tp.partition))
+    app.consumer.pause_partitions({tp})
+    _tell_paused(app, name)
+    pause_s = app.flood.limits.pause_s
+    log.error(
+        "flood of bad messages: partition paused, not ready",
+        extra={
+            "topic": tp.topic,
+            "partition": tp.partition,
+            "offset": next_offset,
+            "bad": app.flood.bad_messages(name, tp.partition),
+            "resumes": f"in {pause_s:g} s" if pause_s else "after a restart",
+        },
+    )
+    if pause_s:
+        later = asyncio.create_task(_resume_later(app, name, tp, next_offset, app.consumer_generation_id))
+        app.resuming.add(later)
+        later.add_done_callback(app.resuming.discard)
+
+
+async def _resume_later(app: EngineApp, name: str, tp: TP, next_offset: int, generation: int) -> None:
+    await asyncio.sleep(app.flood.limits.pause_s)
+    if generation != app.consumer_generation_id or (name, tp.partition) not in app.flood.paused:
+        return  # The partitions have moved, and with that it was tried again.
+    await app.consumer.rewind(tp, next_offset)
+    app.flood.release(name, tp.partition)
+    _tell_paused(app, name)
+    log.warning("paused partition is tried again", extra={"topic": tp.topic, "partition": tp.partition})
+
+
+def _tell_paused(app: EngineApp, name: str) -> None:
+    app.observer.paused(name, sum(topic == name for topic, _ in app.flood.paused))
 
 
 async def _batches(app: EngineApp, stream: StreamT[bytes]) -> AsyncIterator[tuple[Message, Sequence[Record]]]:
@@ -275,6 +329,9 @@ def _add_ticker(app: EngineApp) -> None:
 
 
 def _on_ready(app: EngineApp, seconds: float) -> None:
+    app.flood.release_all()
+    for name in INPUTS:
+        _tell_paused(app, name)
     if hasattr(app, "scopes"):
         app.scopes.forget(app.consumer_generation_id)
         app.processor.resume()

@@ -30,6 +30,11 @@ class StreamSettings:
     cached_scopes: int = 5_000
     # Outputs of one scope that wait for acknowledgement; beyond this its next event waits too.
     max_outbox_bytes: int = 128 * 1024
+    flood_in_a_row: int = 100
+    flood_share: float = 0.5
+    flood_window: int = 1_000
+    flood_pause_ms: int = 300_000
+    progress_timeout_ms: int = 60_000
     # Off: one Faust event per record, slower.
     batched: bool = True
 

@@ -21,6 +21,10 @@ class Observer(Protocol):
         """A bad message was parked."""
         ...
 
+    def paused(self, topic: str, partitions: int) -> None:
+        """This many partitions of the topic are paused because of a flood of bad messages."""
+        ...
+
     def recovered(self, seconds: float) -> None:
         """The table is recovered after this long."""
         ...
@@ -36,6 +40,9 @@ class SilentObserver:
         """Ignore."""
 
     def dead_letter(self, topic: str, code: str) -> None:
+        """Ignore."""
+
+    def paused(self, topic: str, partitions: int) -> None:
         """Ignore."""
 
     def recovered(self, seconds: float) -> None:

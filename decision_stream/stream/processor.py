@@ -14,6 +14,7 @@ from ..model.outcome import Outcome
 from ..model.policy import Policy
 from ..wire.codec import MalformedMessage, parser
 from ..wire.dead_letters import dead_letter, headers_of
+from .flood import FloodGuard
 from .hardening.producer import OrderedProducer
 from .observer import Observer
 from .outlet import Outlet
@@ -43,6 +44,7 @@ class Processor:
         policy: Policy,
         dead_letter_topic: str,
         observer: Observer,
+        flood: FloodGuard,
     ) -> None:
         self._scopes = scopes
         self._outlet = outlet
@@ -50,6 +52,7 @@ class Processor:
         self._policy = policy
         self._dead_letter_topic = dead_letter_topic
         self._observer = observer
+        self._flood = flood
         self._parsers: dict[str, Callable[[bytes | None, bytes | None, int], Event]] = {
             topic: parser(kind) for topic, kind in INPUTS.items()
         }
@@ -76,11 +79,14 @@ class Processor:
         self._resumed_at[partition].setdefault(topic, offset)
         try:
             event = self._parsers[topic](value, key, timestamp_ms)
-            return self._apply(topic, partition, offset, event)
+            waiting_bytes = self._apply(topic, partition, offset, event)
+            self._flood.saw(topic, partition, is_bad=False)
+            return waiting_bytes
         except MalformedMessage as fault:
             letter = dead_letter(fault, full_topic, partition, offset, timestamp_ms)
             self._producer.append(self._dead_letter_topic, partition, key, value, headers_of(letter, headers))
             self._observer.dead_letter(topic, fault.code)
+            self._flood.saw(topic, partition, is_bad=True)
             return 0
 
     def _apply(self, topic: str, partition: int, offset: int, event: Event) -> int:

@@ -12,6 +12,7 @@ from faust.contrib.asgi import faust_app_running
 from .app import EngineApp, build_app
 from .config import StreamSettings
 from .observer import Observer
+from .watchdog import watch
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Health:
     ready: bool
     partitions: int
     seconds_since_progress: float | None
+    flooded: tuple[str, ...] = ()
 
 
 class Worker:
@@ -40,13 +42,16 @@ class Worker:
     def health(self) -> Health:
         """The state of the worker now."""
         app = self.app
-        ready = app.ready_at is not None and not app.rebalancing and not self._stop.is_set()
+        recovered = app.ready_at is not None and not app.rebalancing
+        flooded = tuple(f"{topic}-{partition}" for topic, partition in sorted(app.flood.paused))
+        ready = recovered and not flooded and not self._stop.is_set()
         processor = getattr(app, "processor", None)
         return Health(
             started=self._started,
-            recovering=self._started and not ready,
+            recovering=self._started and not recovered,
             ready=ready,
-            partitions=len(app.owned_partitions()) if ready else 0,
+            partitions=len(app.owned_partitions()) if recovered else 0,
+            flooded=flooded,
             seconds_since_progress=time.monotonic() - processor.last_progress if processor else None,
         )
 
@@ -61,9 +66,11 @@ class Worker:
             loop.add_signal_handler(number, self._on_signal, number)
         log.info("starting", extra={"app_id": self.app.settings.app_id})
         beating = asyncio.create_task(self.app.lifeline.beat())
+        watching = asyncio.create_task(watch(self.app))
         async with faust_app_running(self.app):
             self._started = True
             await self._stop.wait()
+            watching.cancel()
             log.info("draining")
         beating.cancel()
         log.info("stopped")

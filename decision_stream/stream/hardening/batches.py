@@ -68,10 +68,30 @@ class BatchConsumer(SafeConsumer):
         while in_flight and in_flight[0].done:
             self._position[tp] = in_flight.popleft().last + 1
         self._buffered[tp] -= message.last - message.first + 1
-        if tp in self._buffered_partitions and self._buffered[tp] < DRAINED * self._limit:
+        is_paused = tp in self._paused_partitions
+        if not is_paused and tp in self._buffered_partitions and self._buffered[tp] < DRAINED * self._limit:
             self.on_buffer_drop(tp)
         notify(self._waiting_for_ack)
         return True
+
+    def drop(self, message: Any) -> None:
+        """Forget a batch that was taken from a stream but not processed."""
+        super().drop(message)
+        if isinstance(message, RecordBatch) and message in self._in_flight[message.tp]:
+            self._in_flight[message.tp].remove(message)
+            self._buffered[message.tp] -= message.last - message.first + 1
+
+    async def rewind(self, tp: TP, offset: int) -> None:
+        """Read a partition again from this offset; what was fetched of it and not processed is forgotten."""
+        for batch in self._in_flight.pop(tp, ()):
+            batch.generation_id = -1  # Still in the stream's queue, where it is passed over.
+        self._buffered[tp] = 0
+        self.on_buffer_drop(tp)
+        await super().rewind(tp, offset)
+
+    def is_in_hand(self, tp: TP) -> bool:
+        """Whether something of the partition was fetched and is not processed yet."""
+        return bool(self._in_flight.get(tp))
 
     def _filter_committable_offsets(self, tps: Any) -> dict[TP, int]:
         offsets = super()._filter_committable_offsets(tps)

@@ -11,6 +11,7 @@ from typing import Any
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.utils.futures import notify
 
 
 class TunedConsumerThread(driver.AIOKafkaConsumerThread):
@@ -44,6 +45,38 @@ class SafeConsumer(driver.Consumer):
         if self.app.membership.is_lost and (self._unacked_messages or self.app.has_unsent):
             self.app.fail("the group went on without this worker while it had something to send")
         await super().on_partitions_revoked(revoked)
+
+    def drop(self, message: Any) -> None:
+        """Forget a message that was taken from a stream but not processed: `rewind` brings it again."""
+        self._unacked_messages.discard(message)
+        notify(self._waiting_for_ack)
+
+    async def rewind(self, tp: TP, offset: int) -> None:
+        """Read a partition again from this offset, and go on if it was paused."""
+        await self.seek(tp, offset)
+        self.resume_partitions({tp})
+
+    def behind(self) -> set[TP]:
+        """Assigned input partitions on which records wait that were not processed."""
+        return {
+            tp
+            for tp in self.assignment()
+            if not self._is_changelog_tp(tp)
+            and tp not in self._paused_partitions
+            and (self.is_in_hand(tp) or self._has_unfetched(tp))
+        }
+
+    def is_in_hand(self, tp: TP) -> bool:
+        """Whether something of the partition was fetched and is not processed yet."""
+        return any(message.tp == tp and not message.acked for message in tuple(self._unacked_messages))
+
+    def _has_unfetched(self, tp: TP) -> bool:
+        consumer = self._thread._ensure_consumer()
+        assigned = consumer._subscription.subscription.assignment
+        state = assigned.state_value(tp) if assigned is not None else None
+        if state is None or not state.has_valid_position or state.highwater is None:
+            return False
+        return state.position < state.highwater
 
     async def perform_seek(self) -> None:
         """Seek to what is committed, and to the beginning where nothing is.

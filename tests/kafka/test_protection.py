@@ -1,0 +1,62 @@
+"""A worker that protects itself and its input: floods of bad messages, standstill."""
+
+import asyncio
+import json
+import subprocess
+import time
+
+from aiokafka.partitioner import DefaultPartitioner
+
+from decision_stream.broker.embedded import free_port
+from decision_stream.wire.codec import encode
+from tests.factories import insight
+from tests.kafka.test_command_line import asked, command, environment
+
+LIMIT = 30
+
+
+async def test_a_flood_pauses_its_partition_only_and_a_retry_finds_the_good_messages_behind_it(bench):
+    good = "acme/support/chat"
+    port = free_port()
+    told = environment(
+        bench,
+        DS_KAFKA__FLOOD_IN_A_ROW=str(LIMIT),
+        DS_KAFKA__FLOOD_PAUSE="3s",
+        DS_MONITORING__METRICS_PORT=str(port),
+    )
+    names = (f"a/b/{number}" for number in range(99))
+    other = next(name for name in names if partition(bench, name) != partition(bench, good))
+    flood = [(good.encode(), b"oops")] * (LIMIT + 200)
+    await bench.publish("insights", [(good.encode(), encode(insight(0))), *flood])
+    worker = subprocess.Popen(command("run", "-b", bench.bootstrap_servers), env=told, stderr=subprocess.PIPE)
+    bench.workers.append(worker)
+    deadline = time.monotonic() + 30
+    while "a flood of" not in (page := asked(port, "/readyz"))[1]:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    health = json.loads(page[1])
+    assert page[0] == 503 and health["flooded"] == [f"insights-{partition(bench, good)}"]
+    assert 'decision_engine_paused_partitions{topic="insights"} 1.0' in asked(port, "/metrics")[1]
+    parked = len(await bench.read("dead-letters"))
+    assert LIMIT <= parked <= LIMIT + 50, "the topic was not drained into the dead letters"
+    await bench.publish("insights", [(other.encode(), encode(insight(1, scope=other)))])
+    await bench.wait_for("journal", lambda records: any(record.key == other.encode() for record in records))
+    worker.terminate()
+    _, errors = worker.communicate(timeout=20)
+    assert worker.returncode == 0 and b"flood of bad messages: partition paused" in errors
+
+
+async def test_a_paused_partition_goes_on_where_it_stopped_once_its_messages_are_good(bench):
+    key = b"acme/support/chat"
+    mixed = [(key, b"oops")] * LIMIT + [(key, encode(insight(minute))) for minute in range(200)]
+    await bench.publish("insights", mixed)
+    bench.start_worker(flood_in_a_row=LIMIT, flood_pause_ms=2_000)
+    journal = await bench.wait_for("journal", lambda records: len(records) >= 200)
+    assert len({record.value for record in journal}) == 200
+    assert len(await bench.read("dead-letters")) == LIMIT
+
+
+def partition(bench, key: str) -> int:
+    """Where Kafka's own partitioner puts the key."""
+    everywhere = list(range(bench.partitions))
+    return DefaultPartitioner()(key.encode(), everywhere, everywhere)
