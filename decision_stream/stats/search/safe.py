@@ -1,101 +1,216 @@
-"""Where to try next when every trial is paid by users: the best upper bound among points that are surely not bad.
+"""Safe search for better parameters on live traffic: each trial is paid by users, so none may be much worse than today.
 
-Safe optimisation after Sui, Gotovos, Burdick & Krause (2015), "Safe exploration for optimization with Gaussian
-processes", with the whole posterior of the gain over the point in use instead of Lipschitz sets. The state is the log
-of trials; nothing else is kept.
+A Gaussian process learns from noisy outcomes. Only points whose gain over the running configuration is above
+-tolerance with some certainty are tried, and of those the one with the highest upper bound: the idea of safe
+optimisation (Sui, Gotovos, Burdick & Krause 2015, SafeOpt) with the choice of GP-UCB (Srinivas et al. 2010, eq. 6). The
+trial log is the whole state. What is safe rests on the kernel's assumptions, so guards must watch each trial besides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
 
 import numpy as np
 
-from .design import latin_hypercube
-from .gaussian_process import Inputs, Kernel, condition
+from .gaussian_process import Floats, Inputs, Kernel, Prediction, condition
 from .space import Space
 
-_DECIMALS = 9
+MAX_TRIALS = 200
+"""Older trials are forgotten: the world moves, and the work of a proposal grows with their cube."""
+
+Why = Literal["reference", "explore", "exploit", "best"]
+_NEARBY = 0.15
+_DIGITS = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """A tried point: its values in the order of the space, its gain over the point in use then, and the gain's error.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What was tried, in the space's own units, and the mean utility it had (higher is better).
 
-    `gain` and `error` are in units of the objective; `error` is a standard error and positive.
+    `variance` is that of the mean, above 0: the spread of one outcome over their number. `context` is the code of what
+    was asked, such as a task type; contexts share a part of what is learnt.
     """
 
-    point: tuple[float, ...]
-    gain: float
-    error: float
+    values: tuple[float, ...]
+    outcome: float
+    variance: float
+    context: int = 0
+
+    def __post_init__(self) -> None:
+        if not all(map(isfinite, (*self.values, self.outcome, self.variance))) or self.variance <= 0.0:
+            raise ValueError(f"a trial needs finite numbers and a variance above 0, found {self}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`amplitude` is how much the objective usually varies over the whole space (standard deviation, its units);
-    `scale` the distance, in shares of an axis, over which it does; `max_loss` the worst gain that is still safe, given
-    as a positive number; `caution` and `curiosity` standard deviations below and above the mean; `candidates` how many
-    points are weighed.
+    """How to search. Utilities are in the unit of outcomes, lengths in shares of each axis.
+
+    `start` is the running configuration; it is tried `references` times before anything else. `tolerance` is the loss
+    against it that a trial may risk, `caution` the standard deviations of certainty asked for, `curiosity` those that
+    make a point attractive. `length` and `amplitude` say how far and how much utility varies over the space: too long
+    or too small, and what is called safe is not.
     """
 
-    amplitude: float = 0.1
-    scale: float = 0.4
-    max_loss: float = 0.05
-    caution: float = 2.0
+    start: tuple[float, ...]
+    tolerance: float = 0.05
+    caution: float = 2.5
     curiosity: float = 1.0
-    candidates: int = 256
+    references: int = 3
+    length: float = 0.5
+    amplitude: float = 0.25
+    level_sd: float = 1.0
+    context_correlation: float = 0.5
+    candidates: int = 200
+
+    def __post_init__(self) -> None:
+        if min(self.tolerance, self.caution, self.curiosity) < 0.0 or self.references < 1 or self.candidates < 1:
+            raise ValueError(f"tolerance, caution and curiosity from 0 on, references and candidates from 1: {self}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """The point to try, its predicted gain with standard deviation, and how many of the points weighed were safe."""
+    """What to try next, and what is expected there: mean and standard deviation of the utility and of its gain.
 
-    point: tuple[float, ...]
-    gain: float
-    sd: float
-    safe: int
-
-
-def propose(
-    current: Sequence[float], trials: Sequence[Observed], space: Space, settings: Settings, seed: int
-) -> Suggestion | None:
-    """The next trial near or far from `current` (values in the order of the space), or None when nothing is safe.
-
-    Deterministic in its arguments: candidates are a Latin hypercube and a cloud around the present point, drawn from
-    `seed`. A point is safe when its gain less `caution` deviations is no worse than `-max_loss`.
-
-    >>> from decision_stream.stats.search.space import Dimension
-    >>> box = Space((Dimension(name="temperature", low=0.0, high=2.0),))
-    >>> tried = [Observed((0.8,), -0.02, 0.01), Observed((1.2,), 0.03, 0.01)]
-    >>> found = propose((1.0,), tried, box, Settings(), seed=7)
-    >>> found.point[0] > 1.0, found.safe > 0
-    (True, True)
+    The gain is that over the start. `why`: "reference" (the start must be known first), "explore" (it may be better),
+    "exploit" (it is also the best as far as is known), "best" (the answer of `best`).
     """
-    draw = np.random.Generator(np.random.Philox(seed))
-    dimensions, here = len(space), np.array(space.to_unit(current))
-    count = settings.candidates
-    everywhere = latin_hypercube(draw.random((count, dimensions)), draw.random((count, dimensions)))
-    nearby = np.clip(here + 0.15 * draw.standard_normal((count, dimensions)), 0.0, 1.0)
-    points = np.vstack([here[None, :], everywhere, nearby])
-    # Snap to what can really be set: integers, bounds.
-    values = [space.from_unit(point) for point in points[1:]]
-    points[1:] = [space.to_unit(value) for value in values]
-    kernel = Kernel((settings.scale,) * dimensions, settings.amplitude, level_sd=1.0, context_correlation=1.0)
-    # Gains are against the point in use, which is known to have none: an anchor with a tiny error.
-    seen = [here, *(np.array(space.to_unit(trial.point)) for trial in trials)]
-    outcomes = np.array([0.0, *(trial.gain for trial in trials)])
-    noise = np.array([1e-8, *(max(trial.error, 1e-4) ** 2 for trial in trials)])
-    posterior = condition(kernel, _inputs(np.array(seen)), outcomes, noise)
-    gains, deviations = posterior.predict(_inputs(points)).gain_over(0)
-    gains, deviations = gains.round(_DECIMALS), deviations.round(_DECIMALS)
-    apart = np.abs(points - here).max(axis=1) > 0.02
-    safe = np.flatnonzero(apart & (gains - settings.caution * deviations >= -settings.max_loss))
-    if not len(safe):
-        return None
-    best = int(safe[np.argmax((gains + settings.curiosity * deviations)[safe])])
-    return Suggestion(values[best - 1], float(gains[best]), float(deviations[best]), len(safe))
+
+    values: tuple[float, ...]
+    mean: float
+    sd: float
+    gain: float
+    gain_sd: float
+    why: Why
 
 
-def _inputs(points: np.ndarray) -> Inputs:
-    return Inputs(points, np.zeros(len(points), dtype=np.int64))
+def propose(trials: Sequence[Trial], space: Space, settings: Settings, chance: float, context: int = 0) -> Suggestion:
+    """The next trial; always inside the bounds unless it is the start itself. The same inputs give the same answer.
+
+    `trials` are the log in its order, of which the newest 200 count; `chance` is a uniform draw in [0, 1) that places
+    the candidates. Raises ValueError for a start or trials that do not fit the space, or another `chance`.
+
+    >>> from .space import Dimension
+    >>> box = Space((Dimension(name="temperature", low=0.0, high=2.0),))
+    >>> settings = Settings(start=(1.0,))
+    >>> propose((), box, settings, 0.5).why
+    'reference'
+    >>> known = [Trial(values=(1.0,), outcome=0.7, variance=0.0001)] * 3
+    >>> suggestion = propose(known, box, settings, 0.5)
+    >>> suggestion.why, suggestion.gain - settings.caution * suggestion.gain_sd >= -0.05
+    ('explore', True)
+    """
+    if not 0.0 <= chance < 1.0:
+        raise ValueError(f"chance lies inside [0, 1), found {chance}")
+    trials = kept(trials)
+    start = settings.start
+    known = sum(trial.context == context and trial.values == start for trial in trials)
+    points, prediction, gain, gain_sd = _look(trials, space, settings, chance, context)
+    if known < settings.references:
+        return _suggestion(0, points, prediction, gain, gain_sd, trials, start, "reference")
+    safe = gain - settings.caution * gain_sd >= -settings.tolerance
+    upper = np.where(safe, np.round(gain + settings.curiosity * gain_sd, _DIGITS), -np.inf)
+    index = int(np.argmax(upper))
+    likely = int(np.argmax(np.where(safe, np.round(gain, _DIGITS), -np.inf)))
+    why: Why = "exploit" if index == likely else "explore"
+    return _suggestion(index, points, prediction, gain, gain_sd, trials, start, why)
+
+
+def best(trials: Sequence[Trial], space: Space, settings: Settings, context: int = 0) -> Suggestion:
+    """Where the search would settle now: of all points that are safe, the one with the highest mean.
+
+    The start itself when nothing is known. Errors as in `propose`.
+
+    >>> from .space import Dimension
+    >>> box = Space((Dimension(name="temperature", low=0.0, high=2.0),))
+    >>> best((), box, Settings(start=(1.0,))).values
+    (1.0,)
+    """
+    trials = kept(trials)
+    points, prediction, gain, gain_sd = _look(trials, space, settings, 0.5, context)
+    safe = gain - settings.caution * gain_sd >= -settings.tolerance
+    index = int(np.argmax(np.where(safe, np.round(gain, _DIGITS), -np.inf))) if trials else 0
+    return _suggestion(index, points, prediction, gain, gain_sd, trials, settings.start, "best")
+
+
+def kept(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """The part of a log that counts: its newest 200 trials.
+
+    >>> len(kept([Trial(values=(0.0,), outcome=0.0, variance=1.0)] * 300))
+    200
+    """
+    return tuple(trials[-MAX_TRIALS:])
+
+
+def _look(
+    trials: tuple[Trial, ...], space: Space, settings: Settings, chance: float, context: int
+) -> tuple[list[tuple[float, ...]], Prediction, Floats, Floats]:
+    """Candidates in the space's units (the start first), what is expected of them, and their gain over the start."""
+    kernel = Kernel(
+        (settings.length,) * len(space), settings.amplitude, settings.level_sd, settings.context_correlation
+    )
+    tried = Inputs(
+        np.array([space.to_unit(trial.values) for trial in trials]).reshape(len(trials), len(space)),
+        np.array([trial.context for trial in trials], np.int64),
+    )
+    posterior = condition(
+        kernel,
+        tried,
+        np.array([trial.outcome for trial in trials]) - _level(trials),
+        np.array([trial.variance for trial in trials]),
+    )
+    points = _candidates(trials, space, settings, chance, context)
+    units = np.array([space.to_unit(point) for point in points])
+    prediction = posterior.predict(Inputs(units, np.full(len(points), context, np.int64)))
+    gain, gain_sd = prediction.gain_over(0)
+    return points, prediction, gain, gain_sd
+
+
+def _candidates(
+    trials: tuple[Trial, ...], space: Space, settings: Settings, chance: float, context: int
+) -> list[tuple[float, ...]]:
+    """The start, what was tried, points spread over the space, and points round the best trial so far, all distinct."""
+    spread = _spread(settings.candidates, len(space), chance)
+    here = [trial for trial in trials if trial.context == context] or list(trials)
+    centre = space.to_unit(max(here, key=lambda trial: trial.outcome).values if here else settings.start)
+    nearby = np.array(centre) + _NEARBY * (2.0 * spread - 1.0)
+    points = [settings.start, *(trial.values for trial in trials if space.contains(trial.values))]
+    points += [space.from_unit(row) for row in (*spread.tolist(), *nearby.tolist())]
+    return list(dict.fromkeys(tuple(point) for point in points))
+
+
+def _spread(count: int, width: int, chance: float) -> Floats:
+    """Points of an additive recurrence on the generalised golden ratio (Roberts 2018), shifted by the draw."""
+    ratio = 2.0
+    for _ in range(60):
+        ratio = (1.0 + ratio) ** (1.0 / (width + 1))
+    steps = ratio ** -np.arange(1.0, width + 1.0)
+    # The shift of each axis takes other digits of the draw.
+    shifts = np.modf(chance * 997.0 ** np.arange(width))[0]
+    return np.modf(shifts + np.arange(1, count + 1)[:, None] * steps)[0]
+
+
+def _level(trials: tuple[Trial, ...]) -> float:
+    """The outcomes' weighted mean, which is what the surface is expected to be far from any trial."""
+    if not trials:
+        return 0.0
+    weights = [1.0 / trial.variance for trial in trials]
+    return sum(w * trial.outcome for w, trial in zip(weights, trials, strict=True)) / sum(weights)
+
+
+def _suggestion(
+    index: int,
+    points: list[tuple[float, ...]],
+    prediction: Prediction,
+    gain: Floats,
+    gain_sd: Floats,
+    trials: tuple[Trial, ...],
+    start: tuple[float, ...],
+    why: Why,
+) -> Suggestion:
+    assert index > 0 or points[0] == start
+    mean, sd = float(prediction.mean[index]) + _level(trials), float(prediction.sd[index])
+    values = points[index]
+    return Suggestion(values=values, mean=mean, sd=sd, gain=float(gain[index]), gain_sd=float(gain_sd[index]), why=why)
