@@ -7,6 +7,7 @@ neighbours are joined. The order of the values does not matter, and neither does
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, exp, inf, isfinite, log, sqrt
@@ -49,7 +50,16 @@ class Quantiles:
 
     def apply(self, value: float) -> Quantiles:
         """`extended` with one value."""
-        return self.extended((value,))
+        if not 0.0 < value < inf:
+            return self.extended((value,))
+        place = ceil(log(value) / self._width)
+        at = bisect_left(self.bins, (place,))
+        if at < len(self.bins) and self.bins[at][0] == place:
+            count = min(_MAX_COUNT, self.bins[at][1] + 1)
+            return Quantiles((*self.bins[:at], (place, count), *self.bins[at + 1 :]), self.zeros, self.collapses)
+        if len(self.bins) == MAX_BINS:
+            return self.extended((value,))
+        return Quantiles((*self.bins[:at], (place, 1), *self.bins[at:]), self.zeros, self.collapses)
 
     def extended(self, values: Iterable[float]) -> Quantiles:
         """With more values. Raises ValueError for one that is negative or not finite.

@@ -1,5 +1,6 @@
 """Quantiles: as accurate as stated, bounded, the same in any order and any split."""
 
+from functools import reduce
 from random import Random
 
 import numpy as np
@@ -39,6 +40,12 @@ def test_parts_merge_to_the_whole_and_order_does_not_matter(values, cut):
     backwards = Quantiles().extended(values[cut:]).merge(Quantiles().extended(values[:cut]))
     assert parts == backwards and parts.count == whole.count == len(values)
     assert parts == whole == Quantiles().extended(reversed(values))
+
+
+@settings(max_examples=60, deadline=None)
+@given(VALUES)
+def test_one_at_a_time_is_the_same_as_all_at_once(values):
+    assert reduce(Quantiles.apply, values, Quantiles()) == Quantiles().extended(values)
 
 
 @settings(max_examples=60, deadline=None)
