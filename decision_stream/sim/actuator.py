@@ -1,6 +1,6 @@
 """The simulated actuator: serves each scope as directives say, acknowledges, and measures the arms."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..model.actuation import (
     BeginExperiment,
@@ -25,18 +25,24 @@ MEASURED_AT_FULL_WEIGHT_MS = 30 * MINUTE_MS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """How a scope is served: by `configuration`, a share `weight` by `candidate`, or by the fallback for a while."""
+    """How a scope is served: by `configuration`, a share `weight` by `candidate`, or by the fallback for a while.
+
+    `split` holds configuration and share of each arm of a running experiment; it is empty without one.
+    """
 
     configuration: Configuration
     candidate: Configuration | None = None
     weight: float = 0.0
     directive: Directive | None = None
     broken_until_ms: int = 0
+    split: dict[str, tuple[Configuration, float]] = field(default_factory=dict)
 
     def arms(self, at_ms: int) -> dict[str, tuple[Configuration, float]]:
         """Configuration and share of traffic of each arm at this time."""
         if at_ms <= self.broken_until_ms:
             return {CONTROL: (Configuration(model=FALLBACK_MODEL), 1.0)}
+        if self.split:
+            return self.split
         if self.candidate is None:
             return {CONTROL: (self.configuration, 1.0)}
         if self.weight >= 1.0:
@@ -78,9 +84,10 @@ class Actuator:
         return [_report(directive, OutcomeStatus.APPLIED, at_ms, applied_configuration_id=applied.id)]
 
     def measure(self, scope: str, minute: int, at_ms: int) -> list[Outcome]:
-        """The window's sums of both arms of a running change."""
+        """The window's sums of all arms of a running change or experiment."""
         served = self._served[scope]
-        if served.candidate is None or served.directive is None or at_ms <= served.broken_until_ms:
+        changing = served.candidate is not None or served.split
+        if not changing or served.directive is None or at_ms <= served.broken_until_ms:
             return []
         if served.weight >= 1.0 and at_ms > served.directive.at_ms + MEASURED_AT_FULL_WEIGHT_MS:
             self._served[scope] = _settled(served)
@@ -101,7 +108,7 @@ class Actuator:
         requests = self._world.requests(scope, minute)
         return {
             arm: self._world.sample(
-                scope, configuration.model, minute, round(requests * share), f"served:{arm}", self._slow_ms
+                scope, configuration, minute, round(requests * share), f"served:{arm}", self._slow_ms
             )
             for arm, (configuration, share) in self._served[scope].arms(at_ms).items()
         }
@@ -133,8 +140,11 @@ def _after(served: Served, directive: Directive) -> Served:
             return Served(configuration=configuration)
         case BreakRoute(duration_ms=duration_ms):
             return replace(_settled(served), broken_until_ms=directive.at_ms + duration_ms)
-        case BeginExperiment() | EndExperiment():
-            return served
+        case BeginExperiment(shares=shares, configurations=configurations):
+            split = {name: (configurations[name], share) for name, share in shares.items()}
+            return replace(_settled(served), split=split, directive=directive)
+        case EndExperiment():
+            return _settled(served)
 
 
 def _same(served: Served, directive: Directive) -> bool:

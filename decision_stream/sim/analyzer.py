@@ -30,7 +30,9 @@ class Analyzer:
         arms = self._actuator.served(scope).arms(at_ms)
         requests = self._world.requests(scope, minute)
         parts = [
-            self._world.draws(scope, configuration.model, minute, round(requests * share), f"served:{arm}")
+            self._world.draws(
+                scope, configuration.model, minute, round(requests * share), f"served:{arm}", configuration.prompt
+            )
             for arm, (configuration, share) in arms.items()
         ]
         latencies, costs, scores = (np.concatenate([part[place] for part in parts]) for place in range(3))

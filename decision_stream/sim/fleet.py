@@ -23,6 +23,7 @@ from ..wire.codec import encode
 from .actuator import MINUTE_MS, Actuator
 from .analyzer import Analyzer
 from .policy import SLOW_MS, START_MS
+from .prompts import offers
 from .scorecard import MadeDecision, Scorecard
 from .world import World
 
@@ -103,6 +104,7 @@ class Fleet:
         # One phase after the other: events of one scope on different topics have no order of their own.
         measured = [outcome for scope in scopes for outcome in self.actuator.measure(scope, minute, at_ms)]
         await self._tell([("outcomes", outcome) for outcome in measured])
+        await self._tell([("commands", offer) for offer in offers(scopes, minute, at_ms)])
         await self._tell([("insights", self.analyzer.insight(scope, minute, at_ms)) for scope in scopes])
         self.insights += len(scopes)
         if minute % TICK_EVERY_MINUTES == 0:

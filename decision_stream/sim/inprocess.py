@@ -11,6 +11,7 @@ from ..model.state import ScopeState
 from .actuator import MINUTE_MS, Actuator
 from .analyzer import Analyzer
 from .policy import SLOW_MS, START_MS
+from .prompts import offers
 from .scorecard import MadeDecision, Scorecard
 from .world import World
 
@@ -43,6 +44,8 @@ def simulate(
         for scope in world.scopes:
             for outcome in actuator.measure(scope, minute, at_ms):
                 tell(outcome, minute)
+        for offer in offers(list(world.scopes), minute, at_ms):
+            tell(offer, minute)
         for scope in world.scopes:
             tell(analyzer.insight(scope, minute, at_ms), minute)
     return card

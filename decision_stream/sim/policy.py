@@ -18,6 +18,11 @@ engine:
 safety:
   # The hard limit of 5 s on p95 is what counts here; a slower model within it is no harm.
   max_latency_increase: 1.5
+strategies:
+  ab_testing:
+    config:
+      # About a hundred answers a minute are scored: this is found within an hour or two.
+      min_effect: 0.03
 monitoring:
   metrics_port: 0
   log_format: json

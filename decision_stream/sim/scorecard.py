@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from ..model.actuation import Directive
+from ..model.actuation import BeginExperiment, Directive, EndExperiment
+from ..model.outcome import CONTROL
 from .actuator import Actuator
 from .incidents import Incident, IncidentKind
 from .world import INITIAL_MODEL, World
@@ -58,7 +59,7 @@ class Scorecard:
             self.baseline_usd += requests * start.cost_usd
             self.baseline_quality_sum += requests * start.quality
             for configuration, share in actuator.served(scope).arms(at_ms).values():
-                truth = self.world.truth(scope, configuration.model, minute)
+                truth = self.world.truth(scope, configuration.model, minute, configuration.prompt)
                 self.spent_usd += requests * share * truth.cost_usd
                 self.quality_sum += requests * share * truth.quality
             in_use = {
@@ -137,5 +138,9 @@ def _target(directive: Directive) -> str:
     order = directive.order
     configuration = getattr(order, "configuration", None)
     if configuration is not None:
-        return configuration.model
+        return f"{configuration.model}, {configuration.prompt}" if configuration.prompt else configuration.model
+    if isinstance(directive.order, BeginExperiment):
+        return "control against " + ", ".join(sorted(directive.order.shares.keys() - {CONTROL}))
+    if isinstance(directive.order, EndExperiment):
+        return "control"
     return "fallback" if directive.decision.kind == "circuit_break" else directive.decision.kind

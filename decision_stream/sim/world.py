@@ -10,10 +10,12 @@ from math import cos, exp, log, pi, sqrt
 
 import numpy as np
 
+from ..model.configuration import Configuration
 from ..model.metrics import ArmSample
 from ..stats.moments import Moments
 from .catalog import ATLAS, BOREAL, CEDAR, EMBER, MODELS
 from .incidents import Incident, IncidentKind
+from .prompts import effect
 
 QUALITY_SPREAD = 0.2
 """Standard deviation of the score of one answer."""
@@ -120,10 +122,11 @@ class World:
         self.scopes = {scope.name: scope for scope in scopes}
         self.incidents = incidents
 
-    def truth(self, scope: str, model: str, minute: int) -> Truth:
+    def truth(self, scope: str, model: str, minute: int, prompt: str | None = None) -> Truth:
         """Expected figures of a request, incidents included."""
         kind = MODELS[model]
-        quality = 1.0 - (1.0 - kind.accuracy) * self.scopes[scope].difficulty
+        difficulty = self.scopes[scope].difficulty
+        quality = 1.0 - (1.0 - kind.accuracy) * difficulty + effect(prompt, difficulty)
         cost_usd, slowness = kind.cost_usd, 1.0
         for incident in self.incidents:
             if not incident.strikes(scope, model, minute):
@@ -154,9 +157,13 @@ class World:
         mean = self.scopes[scope].requests * self._load(minute)
         return max(1, int(self.generator(scope, minute, "arrivals").poisson(mean)))
 
-    def sample(self, scope: str, model: str, minute: int, requests: int, purpose: str, slow_ms: float) -> ArmSample:
-        """What serving these requests with this model would show; `slow_ms` is the limit that counts as slow."""
-        latencies, costs, scores, errors = self.draws(scope, model, minute, requests, purpose)
+    def sample(
+        self, scope: str, configuration: Configuration, minute: int, requests: int, purpose: str, slow_ms: float
+    ) -> ArmSample:
+        """What serving these requests so would show; `slow_ms` is the limit that counts as slow."""
+        latencies, costs, scores, errors = self.draws(
+            scope, configuration.model, minute, requests, purpose, configuration.prompt
+        )
         return ArmSample(
             requests=requests,
             errors=errors,
@@ -167,10 +174,10 @@ class World:
         )
 
     def draws(
-        self, scope: str, model: str, minute: int, requests: int, purpose: str
+        self, scope: str, model: str, minute: int, requests: int, purpose: str, prompt: str | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         """Latencies in ms and costs in USD, shape (requests,); scores of the scored share; and the number of errors."""
-        truth = self.truth(scope, model, minute)
+        truth = self.truth(scope, model, minute, prompt)
         draw = self.generator(scope, minute, f"{purpose}:{model}")
         sigma = log(truth.latency_p95_ms / truth.latency_p50_ms) / P95_SCORE
         latencies = truth.latency_p50_ms * np.exp(sigma * draw.standard_normal(requests))

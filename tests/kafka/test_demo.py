@@ -63,7 +63,9 @@ def shown(recording: Recording) -> list[tuple]:
 
 def test_the_incidents_are_answered_and_the_placebo_is_left_alone(runs):
     output, recording = runs[0]
-    assert {"model_switch", "rollback", "circuit_break"} <= {made[0] for made in shown(recording)}
+    assert {"model_switch", "rollback", "circuit_break", "start_experiment", "conclude_experiment"} <= {
+        made[0] for made in shown(recording)
+    }
     assert "left alone, rightly" in output and "UNEXPECTED" not in output and "WRONG" not in output
     (placebo,) = [incident for incident in INCIDENTS if not incident.good_answers]
     assert all(made[1] != placebo.scope for made in shown(recording))

@@ -24,9 +24,11 @@ from tests.factories import estimate, insight
 CHAT = "acme/support/chat"
 POLICY = parse(DEMO_SETTINGS, {}).policy
 FINGERPRINT = """
+from decision_stream.model.configuration import Configuration
 from decision_stream.sim.world import World
 world = World(7)
-print([world.requests(scope, 5) for scope in world.scopes], world.sample("acme/support/chat", "atlas", 3, 50, "x", 1e3))
+print([world.requests(scope, 5) for scope in world.scopes])
+print(world.sample("acme/support/chat", Configuration(model="atlas"), 3, 50, "x", 1e3))
 """
 
 
@@ -48,7 +50,7 @@ def test_one_model_is_dominated_and_the_others_are_a_trade_off():
 def test_a_sample_is_near_the_truth():
     world = World(3)
     truth = world.truth(CHAT, "atlas", 10)
-    seen = world.sample(CHAT, "atlas", 10, 40_000, "test", truth.latency_p95_ms)
+    seen = world.sample(CHAT, Configuration(model="atlas"), 10, 40_000, "test", truth.latency_p95_ms)
     assert seen.quality.mean == pytest.approx(truth.quality, abs=0.006)
     assert seen.cost_usd.mean == pytest.approx(truth.cost_usd, rel=0.02)
     assert seen.slow / seen.requests == pytest.approx(0.05, abs=0.006)
@@ -58,8 +60,10 @@ def test_a_sample_is_near_the_truth():
 def test_draws_depend_on_nothing_but_what_they_are_for():
     forwards, backwards = World(7), World(7)
     keys = [(scope.name, minute) for scope in SCOPES for minute in range(3)]
-    one = {key: forwards.sample(*[key[0], "atlas", key[1]], 20, "p", 1e3) for key in keys}
-    other = {key: backwards.sample(*[key[0], "atlas", key[1]], 20, "p", 1e3) for key in reversed(keys)}
+    one = {key: forwards.sample(*[key[0], Configuration(model="atlas"), key[1]], 20, "p", 1e3) for key in keys}
+    other = {
+        key: backwards.sample(*[key[0], Configuration(model="atlas"), key[1]], 20, "p", 1e3) for key in reversed(keys)
+    }
     assert one == other and len(set(map(str, one.values()))) == len(keys)
 
 
@@ -131,6 +135,13 @@ def test_the_engine_answers_every_incident_and_leaves_the_placebo_alone(seed):
     assert all(answer.is_right for answer in answers), f"seed {seed}: {answers}"
     assert card.unneeded() == []
     assert card.saved_usd > 0.2 * card.baseline_usd and card.quality_change > -0.02
+
+
+def test_the_better_prompt_wins_and_the_harmful_one_is_dropped():
+    card = simulate(World(8), POLICY, 125)
+    ends = {made.scope: made.target for made in card.decisions if made.kind == "conclude_experiment"}
+    assert ends["globex/agents/tools"].endswith("stepwise")
+    assert ends.get("globex/agents/planner", "control") == "control"
 
 
 def test_the_same_seed_gives_the_same_decisions():
