@@ -12,8 +12,10 @@ for module in pkgutil.walk_packages(room.__path__, room.__name__ + "."):
     importlib.import_module(module.name)
 """
 _PROBE = """
-import resource, sys
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+import sys
+from pathlib import Path
+status = Path("/proc/self/status").read_text().splitlines()
+print(next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM")))
 print(" ".join(name for name in {heavy!r} if name in sys.modules))
 """
 
