@@ -67,4 +67,4 @@ def _maximal(gaps: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
     if len(gaps) < 2:
         return gaps
     gaps = sorted(set(gaps))
-    return [gaps[index] for index in front(gaps, ("max",) * len(gaps[0]))]
+    return [gaps[index] for index in front(gaps, ["max" for _ in gaps[0]])]

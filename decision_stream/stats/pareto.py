@@ -172,7 +172,7 @@ def knee(rows_of_losses: Sequence[Sequence[float]]) -> int | None:
     """
     if not rows_of_losses:
         return None
-    members = front(rows_of_losses, ("min",) * len(rows_of_losses[0]))
+    members = front(rows_of_losses, ["min" for _ in rows_of_losses[0]])
     return max(members, key=lambda index: (_trade_off(rows_of_losses, members, index), -index))
 
 

@@ -92,6 +92,6 @@ def upper_rate(failures: int, events: int, chance: float = 0.9) -> float:
         raise ValueError(f"{failures} failures among {events} events, chance {chance}")
     if failures == events:
         return 1.0
-    from scipy.special import betaincinv
+    from scipy.special import betaincinv  # type: ignore[import-untyped]
 
     return float(betaincinv(failures + 1, events - failures, chance))

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decision_stream.stats import pareto
-from decision_stream.stats.hypervolume import contributions, hypervolume
 from decision_stream.stats.pareto import Between, Reference
 
 ROWS = st.integers(1, 4).flatmap(
@@ -29,23 +28,6 @@ def test_the_front_is_what_comparing_all_pairs_finds(rows, draw):
     directions = [draw.choice(["min", "max"]) for _ in rows[0]]
     expected = [i for i, row in enumerate(rows) if not any(pareto.dominates(other, row, directions) for other in rows)]
     assert pareto.front(rows, directions) == expected
-
-
-@settings(max_examples=100, deadline=None)
-@given(ROWS)
-def test_the_volume_is_that_of_counted_cells(rows):
-    reference = (5.0,) * len(rows[0])
-    cells = {()}
-    for _ in reference:
-        cells = {(*cell, place) for cell in cells for place in range(5)}
-    covered = sum(any(all(v <= place for v, place in zip(row, cell, strict=True)) for row in rows) for cell in cells)
-    assert hypervolume(rows, reference, ("min",) * len(reference)) == pytest.approx(covered)
-
-
-def test_what_a_row_adds_is_what_the_volume_loses_without_it():
-    rows = [(1.0, 4.0, 2.0), (2.0, 2.0, 2.0), (4.0, 1.0, 1.0), (4.0, 4.0, 4.0), (2.0, 2.0, 2.0)]
-    found = contributions(rows, (5.0, 5.0, 5.0), ("min",) * 3)
-    assert found[3] == 0.0 and found[1] == found[4] == 0.0 and found[0] > 0.0 and found[2] > 0.0
 
 
 @pytest.mark.parametrize("score", [pareto.weighted_sum, pareto.augmented_chebyshev])
@@ -97,8 +79,6 @@ def test_the_chance_of_being_best_sums_to_one_and_follows_the_draws():
 def test_rows_that_cannot_be_compared_are_refused(rows):
     with pytest.raises(ValueError):
         pareto.front(rows, ("min", "max"))
-    with pytest.raises(ValueError):
-        hypervolume(rows, (0.0, 0.0), ("min", "max"))
 
 
 @pytest.mark.parametrize("weights", [(0.0, 0.0), (-1.0, 2.0)])

@@ -105,7 +105,7 @@ class Posterior:
     def predict(self, at: Inputs) -> "Prediction":
         """Mean and uncertainty of the surface at the given inputs, eqs. 2.25 and 2.26."""
         cross = self.kernel.covariance(self.inputs, at)
-        explained = np.linalg.solve(self.factor, cross) if len(self.inputs) else cross
+        explained: Floats = _forward(self.factor, cross) if len(self.inputs) else cross
         return Prediction(self.kernel, at, explained.T @ self.whitened, explained)
 
 
@@ -156,5 +156,13 @@ def condition(kernel: Kernel, inputs: Inputs, outcomes: Floats, noise_variances:
         raise ValueError("noise variances hold a value that is not finite and above 0")
     covariance = kernel.covariance(inputs, inputs)
     covariance[np.diag_indices(len(inputs))] += noise_variances
-    factor = np.linalg.cholesky(covariance)
-    return Posterior(kernel, inputs, factor, np.linalg.solve(factor, outcomes))
+    factor: Floats = np.linalg.cholesky(covariance)
+    return Posterior(kernel, inputs, factor, _forward(factor, outcomes) if len(inputs) else outcomes)
+
+
+def _forward(factor: Floats, right: Floats) -> Floats:
+    """Solution of factor x = right for a lower triangular factor."""
+    from scipy.linalg import solve_triangular  # type: ignore[import-untyped]
+
+    solved: Floats = solve_triangular(factor, right, lower=True, check_finite=False)
+    return solved
