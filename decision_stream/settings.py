@@ -72,6 +72,9 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     fetch_max_wait_ms: DurationMs = 10
     # 0: ticks come from outside, as in the simulator.
     tick_interval_ms: DurationMs = 5_000
+    # A worker refuses stored state that speaks of other topics than those it reads: deleted and created again, or the
+    # state itself is gone. On for one start: it keeps what it knows and begins with the first message of such a topic.
+    adopt_topics: bool = False
     # This many bad messages in a row on a partition pause it and turn readiness off: something upstream is broken, and
     # parking all of a topic helps nobody.
     flood_in_a_row: Annotated[int, Meta(ge=1, le=1_000_000)] = 100

@@ -146,7 +146,7 @@ async def _torment(
     kills = tuple(kind for kind in chosen if kind.startswith("kill")) or chosen
     is_first = True
     while is_first or time.monotonic() < deadline or nemesis.kills < options.kills:
-        plan = list(chosen) if is_first else [*chosen, *kills, *kills]
+        plan = list(chosen) if is_first else [*chosen, *kills, *kills, *kills]
         draw.shuffle(plan)
         for kind in plan:
             if not is_first and time.monotonic() > deadline and nemesis.kills >= options.kills:

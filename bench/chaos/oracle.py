@@ -15,7 +15,8 @@ from decision_stream.model.actuation import Directive
 from decision_stream.model.event import Event
 from decision_stream.model.journal import JournalRecord
 from decision_stream.stream.processor import INPUTS
-from decision_stream.stream.record import COLD_SUFFIX, GENESIS, StoredScope, apply, cold_key, empty, load, supersedes
+from decision_stream.stream.record import GENESIS, StoredScope, apply, cold_key, empty, load, supersedes
+from decision_stream.stream.scopes import is_scope
 from decision_stream.tools.replay import Recording, replay
 from decision_stream.wire.codec import parser
 from decision_stream.wire.dead_letters import read_headers
@@ -253,7 +254,7 @@ def _check_replay(
                 difference = f"state at {stored.sequence}, expected {pure.sequence}"
         if difference is not None:
             found.divergent.append(f"{scope}: {difference}")
-    strangers = [key for key in table if not key.endswith(COLD_SUFFIX) and key.decode() not in journal.chains]
+    strangers = [key for key in table if is_scope(key) and key.decode() not in journal.chains]
     found.add("stored scopes without a journal", strangers)
     found.add("scopes that differ from the replay", found.divergent)
     for name, sent in (("decisions", directives), ("proposals", proposals)):

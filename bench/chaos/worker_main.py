@@ -71,9 +71,9 @@ def install(name: str) -> None:
 def _before(owner: type, name: str, point: Failpoint) -> None:
     original: Callable[..., Any] = getattr(owner, name)
 
-    def passing(*arguments: Any) -> Any:
+    def passing(*arguments: Any, **named: Any) -> Any:
         point.passed()
-        return original(*arguments)
+        return original(*arguments, **named)
 
     setattr(owner, name, passing)
 
@@ -81,8 +81,8 @@ def _before(owner: type, name: str, point: Failpoint) -> None:
 def _after(owner: type, name: str, point: Failpoint) -> None:
     original: Callable[..., Any] = getattr(owner, name)
 
-    def passing(*arguments: Any) -> Any:
-        done = original(*arguments)
+    def passing(*arguments: Any, **named: Any) -> Any:
+        done = original(*arguments, **named)
         point.passed()
         return done
 

@@ -24,10 +24,12 @@ from .hardening.recovery import SafeTableManager
 from .hardening.store import OwnedStore, OwnedTable
 from .hardening.transport import BatchTransport, EventTransport
 from .hardening.versions import check_versions
+from .incarnation import mark_key, mark_of, strangers
 from .observer import Observer, SilentObserver
 from .outlet import Outlet
 from .processor import DEAD_LETTERS, INPUTS, OUTPUTS, Processor
-from .scopes import Scopes
+from .record import without_topics
+from .scopes import Scopes, is_scope
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +104,11 @@ class EngineApp(faust.App):
         logging.shutdown()
         os._exit(EXIT_FAILED)
 
+    def committed(self, partition: int) -> dict[str, int]:
+        """Committed offsets of the partition's inputs, 0 where nothing was, by topic without prefix."""
+        held = self.consumer._committed_offset
+        return {name: held.get(TP(self.settings.topic(name), partition)) or 0 for name in INPUTS}
+
     def owned_partitions(self) -> set[int]:
         """Numbers of the partitions whose scopes this worker owns."""
         insights = self.settings.topic("insights")
@@ -171,6 +178,7 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
         _add_stage(app, name)
     if settings.tick_interval_ms:
         _add_ticker(app)
+    app.tables.take_up_check = lambda: _check_topics(app)
     app.tables.ready_listener = lambda seconds: _on_ready(app, seconds)
     return app
 
@@ -202,6 +210,48 @@ async def prepare(app: EngineApp) -> None:
         observer=app.observer,
         flood=app.flood,
     )
+    app.processor.resume(_committed(app))
+
+
+async def _check_topics(app: EngineApp) -> None:
+    """Refuse state that speaks of other topics than those that are read; mark what is taken up for the first time."""
+    settings = app.settings
+    producer = await app.maybe_start_producer()
+    store, changelog = app.table.data, app.table.changelog_topic.get_topic_name()
+    assert isinstance(producer, OrderedProducer) and isinstance(store, OwnedStore)
+    await producer.know_topics([changelog])
+    named = {settings.topic(name): name for name in INPUTS}
+    found = {named[full]: identity for full, identity in (await producer.topic_ids(list(named))).items()}
+    for partition in sorted(app.owned_partitions()):
+        key = mark_key(partition)
+        mark = store.read(key)
+        lost = mark is None and not store.keys_of({partition}) and any(app.committed(partition).values())
+        strange = strangers(mark, found) if mark is not None else []
+        if (lost or strange) and not settings.adopt_topics:
+            what = "offsets are committed, but the stored state is gone"
+            if strange:
+                what = f"{settings.topic(strange[0])} was deleted and created again: stored offsets mean other messages"
+            app.fail(f"partition {partition}: {what}. {_WAY_OUT}")
+        for scope_key in store.keys_of({partition}) if strange else ():
+            value = store.read(scope_key)
+            if is_scope(scope_key) and value is not None:
+                _write(app, changelog, partition, scope_key, without_topics(value, set(strange)))
+        if mark is None or strange:
+            _write(app, changelog, partition, key, mark_of(found, mark))
+    await producer.deliver()
+
+
+_WAY_OUT = (
+    "Restore what was deleted; or take another app id and begin with empty state; "
+    "or set kafka.adopt_topics for one start: the scopes keep what they know and the topic is read from its beginning"
+)
+
+
+def _write(app: EngineApp, changelog: str, partition: int, key: bytes, value: bytes) -> None:
+    store, producer = app.table.data, app.producer
+    assert isinstance(producer, OrderedProducer) and isinstance(store, OwnedStore)
+    producer.append(changelog, partition, key, value)
+    store.put(partition, key, value)
 
 
 def _add_stage(app: EngineApp, name: str) -> None:
@@ -328,13 +378,17 @@ def _add_ticker(app: EngineApp) -> None:
     app.timer(interval=app.settings.tick_interval_ms / 1_000.0)(tick)
 
 
+def _committed(app: EngineApp) -> dict[int, dict[str, int]]:
+    return {partition: app.committed(partition) for partition in app.owned_partitions()}
+
+
 def _on_ready(app: EngineApp, seconds: float) -> None:
     app.flood.release_all()
     for name in INPUTS:
         _tell_paused(app, name)
     if hasattr(app, "scopes"):
         app.scopes.forget(app.consumer_generation_id)
-        app.processor.resume()
+        app.processor.resume(_committed(app))
     app.ready_at = time.monotonic()
     app.observer.recovered(seconds)
     log.info("ready", extra={"partitions": sorted(app.owned_partitions()), "recovery_s": round(seconds, 3)})

@@ -35,6 +35,7 @@ class StreamSettings:
     flood_window: int = 1_000
     flood_pause_ms: int = 300_000
     progress_timeout_ms: int = 60_000
+    adopt_topics: bool = False
     # Off: one Faust event per record, slower.
     batched: bool = True
 

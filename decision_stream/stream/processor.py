@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..model.command import Command
 from ..model.dead_letter import ReasonCode
@@ -59,9 +59,10 @@ class Processor:
         self.last_progress = time.monotonic()
         self._resumed_at: defaultdict[int, dict[str, int]] = defaultdict(dict)
 
-    def resume(self) -> None:
-        """Partitions have moved: the next record of each topic is where its reading begins."""
+    def resume(self, committed: Mapping[int, dict[str, int]]) -> None:
+        """Partitions have moved; of what lies below these offsets, by partition and topic, all outputs have arrived."""
         self._resumed_at.clear()
+        self._resumed_at.update(committed)
 
     def take(
         self,
@@ -76,7 +77,6 @@ class Processor:
     ) -> int:
         """Process one record of the input `topic`; returns the bytes that its scope has waiting for acknowledgement."""
         self.last_progress = time.monotonic()
-        self._resumed_at[partition].setdefault(topic, offset)
         try:
             event = self._parsers[topic](value, key, timestamp_ms)
             waiting_bytes = self._apply(topic, partition, offset, event)

@@ -260,6 +260,20 @@ def supersedes(new: bytes, old: bytes) -> bool:
     return (mine.epoch, mine.number) >= (other.epoch, other.number)
 
 
+def without_topics(hot_bytes: bytes, topics: Set[str]) -> bytes:
+    """A stored hot record that has never heard of these input topics: they were created anew and count from 0.
+
+    Raises `UnreadableState`.
+    """
+    try:
+        hot = _hot.decode(hot_bytes)
+    except msgspec.MsgspecError as fault:
+        raise UnreadableState(f"a stored record cannot be read: {fault}") from fault
+    fence = {name: offset for name, offset in hot.fence.items() if name not in topics}
+    outbox = tuple(entry for entry in hot.outbox if entry.topic not in topics)
+    return _encode(msgspec.structs.replace(hot, fence=fence, outbox=outbox))
+
+
 def outbox_bytes(stored: StoredScope) -> int:
     """Size of the outputs that wait for acknowledgement, in bytes."""
     return sum(len(output.value) for entry in stored.outbox for output in entry.outputs)

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 from .hardening.store import OwnedStore
+from .incarnation import MARK_PREFIX
 from .record import COLD_SUFFIX, Applied, StoredScope, cold_key, empty, load
 
 
@@ -52,8 +53,13 @@ class Scopes:
 
     def names(self, partitions: set[int]) -> list[str]:
         """Names of the scopes in these partitions, sorted."""
-        return [key.decode() for key in self._store.keys_of(partitions) if not key.endswith(COLD_SUFFIX)]
+        return [key.decode() for key in self._store.keys_of(partitions) if is_scope(key)]
 
     def peek(self, scope: str) -> StoredScope:
         """The scope as stored, without taking it up or moving it in memory."""
         return self._decoded.get(scope) or self.get(scope)
+
+
+def is_scope(key: bytes) -> bool:
+    """Whether a key of the table is a scope's hot record."""
+    return not key.endswith(COLD_SUFFIX) and not key.startswith(MARK_PREFIX)

@@ -5,9 +5,11 @@ import json
 import subprocess
 import time
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.partitioner import DefaultPartitioner
 
 from decision_stream.broker.embedded import free_port
+from decision_stream.broker.topics import apply, topic_table
 from decision_stream.wire.codec import encode
 from tests.factories import insight
 from tests.kafka.test_command_line import asked, command, environment
@@ -60,3 +62,49 @@ def partition(bench, key: str) -> int:
     """Where Kafka's own partitioner puts the key."""
     everywhere = list(range(bench.partitions))
     return DefaultPartitioner()(key.encode(), everywhere, everywhere)
+
+
+async def recreate(bench, name: str) -> None:
+    """Delete a topic and create it again, as a person might in a hurry."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bench.bootstrap_servers)
+    await client.start()
+    try:
+        await client.delete_topics([name])
+        while name in await client.list_topics():
+            await asyncio.sleep(0.1)
+    finally:
+        await client.close()
+    await asyncio.sleep(0.5)
+    specs = topic_table(prefix=bench.prefix, app_id=bench.app_id, partitions=bench.partitions)
+    assert await apply(bench.bootstrap_servers, specs) == ()
+
+
+async def test_a_topic_that_was_created_again_is_refused_until_it_is_adopted(bench):
+    key = b"acme/support/chat"
+    await bench.publish("insights", [(key, encode(insight(minute))) for minute in range(20)])
+    worker = bench.start_worker()
+    await bench.wait_for("journal", lambda records: len(records) >= 20)
+    worker.terminate()
+    assert await asyncio.to_thread(worker.wait, 20) == 0
+    await recreate(bench, bench.topic("insights"))
+    await bench.publish("insights", [(key, encode(insight(minute))) for minute in range(20, 30)])
+    refusing = bench.start_worker()
+    bench.workers.remove(refusing)
+    assert await asyncio.to_thread(refusing.wait, 30) == 70
+    assert len(await bench.read("journal")) == 20
+    bench.start_worker(adopt_topics=True)
+    journal = await bench.wait_for("journal", lambda records: len(records) >= 30)
+    assert [json.loads(record.value)["sequence"] for record in journal] == list(range(1, 31)), "nothing was passed over"
+
+
+async def test_state_that_is_gone_while_offsets_are_committed_is_refused(bench):
+    key = b"acme/support/chat"
+    await bench.publish("insights", [(key, encode(insight(minute))) for minute in range(5)])
+    worker = bench.start_worker()
+    await bench.wait_for("journal", lambda records: len(records) >= 5)
+    worker.terminate()
+    assert await asyncio.to_thread(worker.wait, 20) == 0
+    await recreate(bench, f"{bench.app_id}-scope-state-changelog")
+    refusing = bench.start_worker()
+    bench.workers.remove(refusing)
+    assert await asyncio.to_thread(refusing.wait, 30) == 70

@@ -10,14 +10,18 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 from faust.exceptions import ProducerSendError
 from faust.transport.drivers import aiokafka as driver
+
+from .topic_ids import topic_ids
 
 Headers = Sequence[tuple[str, bytes]]
 RECORD_OVERHEAD_BYTES = 200
 MAX_BATCHES_IN_FLIGHT = 200
 HOLD_S = 0.02
+ASK_TIMES, ASK_AGAIN_S = 60, 0.5
 
 
 class OrderedProducer(driver.Producer):
@@ -61,6 +65,18 @@ class OrderedProducer(driver.Producer):
         """Fetch the metadata of the topics that records will be appended to."""
         for topic in topics:
             await self._ensure_producer().partitions_for(topic)
+
+    async def topic_ids(self, topics: Sequence[str]) -> dict[str, bytes]:
+        """Kafka's identities of topics; tries again while the broker is away. Raises `KafkaError` in the end."""
+        client = self._ensure_producer().client
+        for left in range(ASK_TIMES, -1, -1):
+            try:
+                return await topic_ids(client, topics)
+            except KafkaError:
+                if not left:
+                    raise
+                await asyncio.sleep(ASK_AGAIN_S)
+        raise AssertionError("not reached")
 
     def append(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()

@@ -7,7 +7,7 @@ happens while the partitions are paused, and they are resumed last.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
@@ -36,6 +36,7 @@ class SafeRecovery(Recovery):
         assignment = consumer.assignment()
         if assignment:
             await self._wait(consumer.perform_seek(), timeout=app.conf.broker_request_timeout)
+            await self.on_seeked()
         self.completed.set()
         app.flow_control.resume()
         consumer.resume_flow()
@@ -47,6 +48,12 @@ class SafeRecovery(Recovery):
         app.on_rebalance_end()
         self.on_ready()
 
+    async def on_seeked(self) -> None:
+        """State is recovered and reading begins where it should, but nothing flows yet: the last moment to refuse."""
+        check: Callable[[], Awaitable[None]] | None = getattr(self.tables, "take_up_check", None)
+        if check is not None:
+            await check()
+
     def on_ready(self) -> None:
         """Tell the table manager's listener how long it took, in seconds."""
         listener: Callable[[float], None] | None = getattr(self.tables, "ready_listener", None)
@@ -56,9 +63,13 @@ class SafeRecovery(Recovery):
 
 
 class SafeTableManager(TableManager):
-    """Table manager with the safe recovery. `ready_listener` is called each time records may flow again."""
+    """Table manager with the safe recovery.
+
+    `take_up_check` is awaited before records may flow again, `ready_listener` is called when they may.
+    """
 
     ready_listener: Callable[[float], None] | None = None
+    take_up_check: Callable[[], Awaitable[None]] | None = None
 
     @property
     def recovery(self) -> Recovery:

@@ -10,7 +10,7 @@ from faust import Table
 from faust.stores.memory import Store
 from faust.types import EventT
 
-from ..record import supersedes
+from ..record import UnreadableState, supersedes
 
 
 class OwnedStore(Store):
@@ -37,7 +37,17 @@ class OwnedStore(Store):
     def apply_changelog_batch(
         self, batch: Iterable[EventT], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
-        """Take in records of the changelog; a deleted key is forgotten."""
+        """Take in records of the changelog; a deleted key is forgotten.
+
+        Faust would try a batch that cannot be read again and again for ever, neither ready nor ended.
+        """
+        try:
+            self._take_in(batch)
+        except UnreadableState as fault:
+            self.app.fail(f"the changelog cannot be read: {fault}")
+            raise
+
+    def _take_in(self, batch: Iterable[EventT]) -> None:
         for event in batch:
             key, value = event.message.key, event.message.value
             if value is None:
