@@ -29,9 +29,9 @@ class Rules:
     `scale` "log" takes positive values only. `memory` is the weight of the newest value in the slow mean and the
     spread, `smoothing` in the fast mean of residuals (1 judges single values), `clip` the most standard deviations of
     a residual that may teach the baseline anything. The season of `season_ms` has `slots` slots (at most 255, 0 for
-    none). Scores are 0 before `warm_up` values. From `threshold` on there is an alarm (at 1
-    noise alone raises one in a thousand or two thousand values, at 1.5 next to none), unless one came less than `refractory_ms`
-    ago.
+    none). Scores are 0 before `warm_up` values. From `threshold` on there is an alarm (at 1 noise
+    alone raises one in a thousand or two thousand values, at 1.5 next to none), unless one came less than
+    `refractory_ms` ago.
     """
 
     scale: Literal["log", "linear"] = "log"
