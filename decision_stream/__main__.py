@@ -123,6 +123,65 @@ def replay(
 
 
 @app.command()
+def verify(
+    recording: Annotated[Path | None, typer.Argument(help="What `demo --record` wrote; without it, the topic.")] = None,
+    config: Config = None,
+    bootstrap_servers: Bootstrap = None,
+) -> None:
+    """Check the journal's hash chain, scope by scope; fail at the first gap or changed record."""
+    from .tools.replay import BadRecording, read_recording
+    from .tools.verify import read_topic
+    from .tools.verify import verify as verify_journal
+
+    try:
+        if recording is not None:
+            values = [value for scope in read_recording(recording).journal.values() for value in scope]
+        else:
+            settings = _settings(config)
+            kafka = settings.kafka
+            values = read_topic(_named(settings, bootstrap_servers), f"{kafka.topic_prefix}journal")
+    except BadRecording as fault:
+        print(f"decision-stream: {fault}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+    done = verify_journal(values)
+    whole = f"{done.records} records of {done.scopes} scopes, {done.repeats} repeated byte for byte: the chain is whole"
+    _say_all(done.faults, whole)
+    sys.exit(1 if done.faults else 0)
+
+
+@app.command()
+def whatif(
+    recording: Annotated[Path, typer.Argument(help="What `demo --record` wrote.")],
+    policy: Annotated[Path, typer.Option("--policy", help="Settings file with the other policy.")],
+    as_json: AsJson = False,
+) -> None:
+    """Replay recorded insights and commands under another policy, and tell where its decisions would have differed."""
+    from dataclasses import asdict
+
+    from .tools.replay import BadRecording, read_recording
+    from .tools.whatif import what_if
+
+    try:
+        partings = what_if(read_recording(recording), _settings(policy).policy)
+    except BadRecording as fault:
+        print(f"decision-stream: {fault}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+    if as_json:
+        print(json.dumps([asdict(parting) for parting in partings]))
+        return
+    if not partings:
+        print("the other policy decides the same on every scope")
+        return
+    table = Table("scope", "same decisions", "then recorded", "then supposed", "decisions in all")
+    for parting in partings:
+        told = [f"{it.strategy}: {it.kind}" if it else "nothing" for it in (parting.recorded, parting.supposed)]
+        total = f"{parting.recorded_total} / {parting.supposed_total}"
+        table.add_row(parting.scope, str(parting.shared), *told, total)
+    Console().print(table)
+    print("Beyond the first difference nothing was measured: new orders are only taken as carried out.")
+
+
+@app.command()
 def strategies(as_json: AsJson = False) -> None:
     """List the five strategies, their order, and which of them are complete."""
     from .model.policy import Policy

@@ -1,5 +1,6 @@
 """The main job as a person starts it: a worker and a fleet on a real Kafka, twice with the same seed."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,12 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from msgspec.structs import replace
 
 from decision_stream.settings import parse
 from decision_stream.sim.inprocess import simulate
 from decision_stream.sim.policy import DEMO_SETTINGS
 from decision_stream.sim.world import INCIDENTS, LAST_MINUTE, World
 from decision_stream.tools.replay import Recording, read_recording, replay
+from decision_stream.tools.verify import verify
+from decision_stream.tools.whatif import what_if
 
 SEED = 7
 POLICY = parse(DEMO_SETTINGS, {}).policy
@@ -104,3 +109,48 @@ def test_the_same_seed_gives_the_same_decisions_on_kafka_and_in_process(runs):
 def test_another_policy_is_told_by_its_first_difference(runs):
     done = replay(runs[0][1], parse(DEMO_SETTINGS + "breaker: {min_decisions: 9}\n", {}).policy)
     assert done.differences and "policy_hash" in done.differences[0]
+
+
+def test_the_journal_is_a_whole_chain_and_a_missing_or_changed_record_is_told(runs, tmp_path):
+    values = [value for scope in runs[0][1].journal.values() for value in scope]
+    whole = verify(values)
+    assert whole.faults == () and whole.scopes == 8 and whole.records == len(values)
+    assert verify([*values, values[0]]).repeats == 1
+    (gap,) = verify(values[:5] + values[6:]).faults
+    assert "expected" in gap
+    changed = values[5].replace(b'"at_ms":', b'"at_ms": ', 1)
+    assert any("names" in fault for fault in verify([*values[:5], changed, *values[6:]]).faults)
+    assert verify([b"no record"]).faults
+
+
+def test_the_chain_is_verified_from_the_topic_by_the_command_line(runs, kafka):
+    topics = asyncio.run(_topics(kafka.bootstrap_servers))
+    journal = next(name for name in sorted(topics) if name.startswith("demo-") and name.endswith(".journal"))
+    done = subprocess.run(
+        [sys.executable, "-m", "decision_stream", "verify", "-b", kafka.bootstrap_servers],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "DS_KAFKA__TOPIC_PREFIX": journal.removesuffix("journal")},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 scopes" in done.stdout and "the chain is whole" in done.stdout
+
+
+async def _topics(bootstrap_servers: str) -> set[str]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
+    await consumer.start()
+    try:
+        return await consumer.topics()
+    finally:
+        await consumer.stop()
+
+
+def test_another_policy_parts_from_the_recorded_history_where_it_decides_otherwise(runs):
+    recording = runs[0][1]
+    assert what_if(recording, POLICY) == ()
+    partings = what_if(recording, replace(POLICY, pareto=replace(POLICY.pareto, enabled=False)))
+    assert partings
+    first = partings[0]
+    assert first.recorded is not None and first.recorded.kind == "model_switch"
+    assert first.supposed is None or first.supposed.kind != "model_switch"

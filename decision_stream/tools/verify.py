@@ -1,0 +1,100 @@
+"""Verify the journal: every scope's records follow each other without gap and each names the hash of the one before."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
+
+from ..broker.failure import BrokerUnavailable
+from ..model.journal import JournalRecord
+
+READ_TIMEOUT_MS = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """How much was read, and the first fault of each scope, in words. A repeated record that is byte-equal is none."""
+
+    scopes: int
+    records: int
+    repeats: int
+    faults: tuple[str, ...]
+
+
+def verify(values: Iterable[bytes]) -> Verified:
+    """Check journal values in the order they lie on the topic.
+
+    Records of a scope start anywhere (retention may have taken the first), and from there on must be whole.
+    """
+    last: dict[str, tuple[int, str]] = {}
+    seen: dict[str, set[bytes]] = defaultdict(set)
+    faults: dict[str, str] = {}
+    records = repeats = 0
+    for value in values:
+        records += 1
+        try:
+            record = msgspec.json.decode(value, type=JournalRecord)
+        except msgspec.DecodeError as fault:
+            faults.setdefault("", f"record {records} is no journal record: {fault}")
+            continue
+        digest = sha256(value).digest()
+        if digest in seen[record.scope]:
+            repeats += 1
+            continue
+        seen[record.scope].add(digest)
+        if record.scope in last and record.scope not in faults:
+            sequence, hashed = last[record.scope]
+            if record.sequence != sequence + 1:
+                faults[record.scope] = (
+                    f"{record.scope}: record {record.sequence} follows {sequence}, expected {sequence + 1}"
+                )
+            elif record.previous_hash != hashed:
+                faults[record.scope] = (
+                    f"{record.scope}: record {record.sequence} names {record.previous_hash[:12]} as the one before, "
+                    f"which is {hashed[:12]}"
+                )
+        last[record.scope] = (record.sequence, digest.hex())
+    return Verified(scopes=len(last), records=records, repeats=repeats, faults=tuple(faults[k] for k in sorted(faults)))
+
+
+def read_topic(bootstrap_servers: str, topic: str) -> list[bytes]:
+    """All values of a topic from its start to its present end, partition by partition."""
+    return asyncio.run(_read(bootstrap_servers, topic))
+
+
+async def _read(bootstrap_servers: str, topic: str) -> list[bytes]:
+    parts = await _partitions(bootstrap_servers, topic)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign(parts)
+        ends = await consumer.end_offsets(parts)
+        await consumer.seek_to_beginning(*parts)
+        values: dict[TopicPartition, list[bytes]] = {part: [] for part in parts}
+        left = set(parts)
+        while left := {part for part in left if await consumer.position(part) < ends[part]}:
+            for part, found in (await consumer.getmany(timeout_ms=READ_TIMEOUT_MS)).items():
+                values[part] += [record.value for record in found if record.offset < ends[part]]
+        return [value for part in parts for value in values[part]]
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(bootstrap_servers: str, topic: str) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await admin.start()
+        (found,) = await admin.describe_topics([topic])
+    except KafkaConnectionError as fault:
+        raise BrokerUnavailable(f"no Kafka answers at {bootstrap_servers}: {fault}") from fault
+    finally:
+        await admin.close()
+    if not found["partitions"]:
+        raise BrokerUnavailable(f"topic {topic} does not exist; is the prefix right? `decision-stream topics check`")
+    return [TopicPartition(topic, number) for number in sorted(part["partition"] for part in found["partitions"])]
