@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import fields
 from random import Random
 
 import msgspec
@@ -14,9 +15,9 @@ from decision_stream.model.journal import JournalRecord
 from decision_stream.model.policy import Policy
 from decision_stream.stream.record import StoredScope, apply, empty
 from tests.factories import command, estimate, insight
-from tests.faults.virtual import SCOPE, TOPICS, Guards, Log, Schedule, Worker
+from tests.faults.virtual import FAULTS, SCOPE, TOPICS, Guards, Log, Schedule, Worker
 
-SCHEDULES = int(os.environ.get("DS_FAULT_SCHEDULES", "3000"))
+SCHEDULES = int(os.environ.get("DS_FAULT_SCHEDULES", "10000"))
 POLICY = Policy()
 
 
@@ -98,7 +99,7 @@ def test_no_schedule_of_faults_breaks_a_promise():
     assert proposed > SCHEDULES / 10, "the schedules are about something"
 
 
-@pytest.mark.parametrize("guard", ["fence", "outbox", "gate", "outputs_after_state", "epochs", "whole_recovery"])
+@pytest.mark.parametrize("guard", [field.name for field in fields(Guards)])
 def test_the_checker_notices_a_missing_guard(guard):
     weakened = Guards(**{guard: False})
     for seed in range(1_000):
@@ -108,6 +109,15 @@ def test_the_checker_notices_a_missing_guard(guard):
         except Exception:
             return
     raise AssertionError(f"without {guard} a thousand schedules were fine: the checker is blind to it")
+
+
+def test_every_kind_of_fault_happens():
+    happened = set()
+    for seed in range(50):
+        schedule = Schedule(seed, Log(inputs(seed)), Guards(), POLICY)
+        schedule.run()
+        happened |= schedule.happened
+    assert happened >= {name for name, share in FAULTS.items() if share}
 
 
 def test_a_schedule_runs_again_exactly():

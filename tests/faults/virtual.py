@@ -35,6 +35,8 @@ class Guards:
     outputs_after_state: bool = True
     epochs: bool = True
     whole_recovery: bool = True
+    self_fencing: bool = True
+    contiguity: bool = True
 
 
 @dataclass(slots=True)
@@ -69,18 +71,21 @@ class Worker:
     stored: StoredScope
     position: dict[str, int]
     resumed_at: dict[str, int]
+    expected: dict[str, int]
     writes: list[Sent] = field(default_factory=list)
     outputs: list[Sent] = field(default_factory=list)
     after: dict[int, list[Sent]] = field(default_factory=dict)
     pending: dict[str, list[tuple[int, list[Sent]]]] = field(default_factory=lambda: {topic: [] for topic in TOPICS})
     delivered: set[int] = field(default_factory=set)
 
-    def apply_next(self, topic: str) -> None:
-        """Read and apply the next event of a topic."""
+    def apply_next(self, topic: str) -> bool:
+        """Read and apply the next event of a topic; False when the worker ends instead, since one was skipped."""
         offset = self.position[topic]
         if offset >= len(self.log.inputs[topic]):
-            return
-        self.position[topic] = offset + 1
+            return True
+        if self.guards.contiguity and offset != self.expected[topic]:
+            return False
+        self.position[topic] = self.expected[topic] = offset + 1
         source = Source(topic=topic, partition=0, offset=offset)
         stored = self.stored if self.guards.fence else replace(self.stored, fence={})
         event = self.log.inputs[topic][offset]
@@ -93,6 +98,12 @@ class Worker:
             # Its outputs were told again with those of others: as a commit of the product does, wait for all of them.
             sent = [*self.writes, *self.outputs, *(late for held in self.after.values() for late in held)]
         self.pending[topic].append((offset, sent))
+        return True
+
+    def skip(self, topic: str) -> None:
+        """A fetched record is thrown away on the way, as stock Faust does around a recovery."""
+        if self.position[topic] < len(self.log.inputs[topic]):
+            self.position[topic] += 1
 
     def _send(self, done: Applied) -> list[Sent]:
         writes = [Sent(write, None) for write in done.writes]
@@ -105,22 +116,34 @@ class Worker:
             self.outputs += outputs
         return writes + outputs
 
-    def acknowledge_write(self) -> None:
-        """The broker takes the oldest write."""
+    def acknowledge_write(self, times: int = 1) -> None:
+        """The broker takes the oldest write; more than once when the acknowledgement was lost and it was sent again."""
         if self.writes:
             sent = self.writes.pop(0)
             sent.arrived = True
-            self.log.changelog.append(sent.write)
+            self.log.changelog += [sent.write] * times
             self.outputs += self.after.pop(id(sent), [])
 
-    def acknowledge_output(self) -> None:
-        """The broker takes the oldest output."""
+    def acknowledge_output(self, times: int = 1) -> None:
+        """The broker takes the oldest output; more than once when its acknowledgement was lost."""
         if self.outputs:
             sent = self.outputs.pop(0)
             sent.arrived = True
-            self.log.outputs.append(sent.output)
+            self.log.outputs += [sent.output] * times
             if sent.sequences and not any(other.sequences is sent.sequences for other in self.outputs):
                 self.delivered.update(sent.sequences)
+
+    def lose_unacknowledged(self, draw: Random) -> None:
+        """The process ends: what was on its way may still arrive, in order, up to any point."""
+        for _ in range(draw.randrange(4)):
+            draw.choice((self.acknowledge_write, self.acknowledge_output))()
+
+    def let_go(self) -> None:
+        """A clean leave or rebalance: everything arrives, then all of it is committed."""
+        while self.writes or self.outputs:
+            self.acknowledge_write()
+            self.acknowledge_output()
+        self.commit()
 
     def commit(self) -> None:
         """Commit what may be committed; the broker refuses a generation that is over."""
@@ -144,7 +167,23 @@ def take_up(log: Log, guards: Guards, policy: Policy) -> Worker:
     hot = table.get(SCOPE.encode())
     generation = log.generation if guards.epochs else None
     stored = load(SCOPE, hot, table.get(cold_key(SCOPE)), generation=generation)
-    return Worker(log, guards, policy, log.generation, stored, dict(log.committed), dict(log.committed))
+    begins = log.committed
+    return Worker(log, guards, policy, log.generation, stored, dict(begins), dict(begins), dict(begins))
+
+
+FAULTS = {
+    "slow write": 0.0,
+    "slow output": 0.0,
+    "slow commit": 0.0,
+    "lost acknowledgement": 0.5,
+    "skipped record": 0.15,
+    "crash": 0.3,
+    "interrupted recovery": 0.15,
+    "rebalance": 0.15,
+    "zombie": 0.2,
+    "zombie write": 1.0,
+}
+"""Kinds of faults and how often they happen at most; acknowledgements that are not slow happen more often instead."""
 
 
 @dataclass(slots=True)
@@ -156,61 +195,66 @@ class Schedule:
     guards: Guards
     policy: Policy
     steps: int = 150
+    happened: set[str] = field(default_factory=set)
 
     def run(self) -> Worker:
         """Play the schedule; returns the last owner after everything has settled."""
         draw = Random(self.seed)
         # Each schedule has its own mixture of faults, some of them not at all.
-        weights = {
-            name: draw.choice((0, 1, 3)) for name in ("crash", "zombie", "zombie_write", "commit", "write", "output")
-        }
+        often = {name: draw.choice((0.0, 1.0, 3.0)) for name in FAULTS}
+        weights = [8.0, 4 + 2 * often["slow write"], 4 + 2 * often["slow output"], 1 + often["slow commit"]]
+        weights += [share * often[name] for name, share in FAULTS.items()]
         owner, zombies = take_up(self.log, self.guards, self.policy), []
         for _ in range(self.steps):
-            action = draw.choices(
-                ("apply", "write", "output", "commit", "crash", "zombie", "zombie_write"),
-                (
-                    8,
-                    4 + weights["write"] * 2,
-                    4 + weights["output"] * 2,
-                    1 + weights["commit"],
-                    weights["crash"] * 0.3,
-                    weights["zombie"] * 0.2,
-                    weights["zombie_write"],
-                ),
-            )[0]
+            action = draw.choices(("apply", "write", "output", "commit", *FAULTS), weights)[0]
+            self.happened.add(action)
+            alive = True
             match action:
                 case "apply":
-                    owner.apply_next(draw.choice(TOPICS))
+                    alive = owner.apply_next(draw.choice(TOPICS))
                 case "write":
                     owner.acknowledge_write()
                 case "output":
                     owner.acknowledge_output()
                 case "commit":
                     owner.commit()
+                case "lost acknowledgement":
+                    draw.choice((owner.acknowledge_write, owner.acknowledge_output))(times=2)
+                case "skipped record":
+                    owner.skip(draw.choice(TOPICS))
                 case "crash":
-                    # What was on its way may still arrive, in order, up to any point.
-                    for _ in range(draw.randrange(4)):
-                        draw.choice((owner.acknowledge_write, owner.acknowledge_output))()
+                    alive = False
+                case "interrupted recovery":
+                    # Whoever takes up comes to one act at most before it ends as well.
+                    owner.lose_unacknowledged(draw)
+                    owner = take_up(self.log, self.guards, self.policy)
+                    if draw.random() < 0.5:
+                        owner.apply_next(draw.choice(TOPICS))
+                    alive = False
+                case "rebalance":
+                    owner.let_go()
                     owner = take_up(self.log, self.guards, self.policy)
                 case "zombie":
                     # Replaced without knowing it: its writes arrive late, and it even applies more. Its outputs do not
-                    # leave any more: a worker that was paused for that long ends itself before it sends.
+                    # leave any more: nothing is sent that the group's coordinator might not cover.
                     zombies.append(owner)
                     owner = take_up(self.log, self.guards, self.policy)
-                case "zombie_write" if zombies:
+                case "zombie write" if zombies:
                     zombie = draw.choice(zombies)
                     if draw.random() < 0.5:
                         zombie.apply_next(draw.choice(TOPICS))
                     else:
                         zombie.acknowledge_write()
+                        if not self.guards.self_fencing:
+                            zombie.acknowledge_output()
+            if not alive:
+                owner.lose_unacknowledged(draw)
+                owner = take_up(self.log, self.guards, self.policy)
         return self._settle(take_up(self.log, self.guards, self.policy))
 
     def _settle(self, owner: Worker) -> Worker:
         for topic in TOPICS:
             while owner.position[topic] < len(self.log.inputs[topic]):
                 owner.apply_next(topic)
-        while owner.writes or owner.outputs:
-            owner.acknowledge_write()
-            owner.acknowledge_output()
-        owner.commit()
+        owner.let_go()
         return owner
