@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench chaos lint clean
+.PHONY: help demo test bench quality chaos lint clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -18,6 +18,9 @@ test: $(STAMP) ## run all tests, on a real Kafka (ARGS="-k name")
 
 bench: $(STAMP) ## measure CPU per insight: the core, the worker, and bare Faust beside them
 	$(VENV)/bin/python -m bench $(ARGS)
+
+quality: $(STAMP) ## measure decision quality against known truth, goal by goal (ARGS="--quick"); writes docs/quality.md
+	$(VENV)/bin/python -m bench.quality $(ARGS)
 
 chaos: $(STAMP) ## faults on a real Kafka under load, then an oracle reads everything (ARGS="--quick")
 	$(VENV)/bin/python -m bench.chaos $(ARGS)

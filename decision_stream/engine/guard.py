@@ -1,22 +1,21 @@
-"""Guards of a ramp: is the change worse than the concurrent control by more than is allowed?
+"""Guards of a change: is it worse than the concurrent control by more than is allowed?
 
-Looked at after every report. Four one-sided sequential tests (quality, cost, errors, slow requests) share the ramp's
-error budget equally. Each is a planned-horizon reflection bound in information time, so that looks at every report,
-unequal weights and growing weights are all allowed for.
+Looked at after every report. Four guardrails (quality, cost, errors, slow requests) share the ramp's error budget
+equally. The arms are compared within blocks of constant weights: when weights rise while the metric follows the time
+of day, pooled means would differ without any effect.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
-from statistics import NormalDist
 
 from ..model.decision import Evidence, ImpactEstimate, Interval, PredictedImpact
 from ..model.insight import Metric
 from ..model.metrics import ArmSample
 from ..model.policy import Policy
+from ..stats.blocks import Blocks
+from ..stats.guardrail import Verdict, guardrail
 from ..stats.moments import Moments
 
-BURN_IN = 30
-"""Requests per arm below which a plug-in variance is not trusted."""
 SUSPICIOUS_SHARE = 0.5
 """A step is held when the statistic is beyond this share of its bound."""
 
@@ -31,57 +30,68 @@ class Reading:
     evidence: Evidence
 
 
-def judge(treatment: ArmSample, control: ArmSample, impact: PredictedImpact, policy: Policy) -> list[Reading]:
+NO_BLOCKS: Mapping[str, Blocks] = {}
+
+
+def judge(
+    treatment: ArmSample,
+    control: ArmSample,
+    impact: PredictedImpact,
+    policy: Policy,
+    blocks: Mapping[str, Blocks] = NO_BLOCKS,
+) -> list[Reading]:
     """Readings of the guards that have enough data, in a fixed order.
 
-    A margin is what was promised plus what the constraints allow, as a share of the control's mean: a switch that was
-    announced to cost 5 % more is no harm at 5 %. For errors and slow requests it is in points.
+    `treatment` and `control` are the sums since the weights were last changed, `blocks` what was seen before, by
+    metric (see `closed`). A margin is what was promised plus what the constraints allow, as a share of the control's
+    mean: a switch that was announced to cost 5 % more is no harm at 5 %. For errors and slow requests it is in points.
     """
     safety, limits = policy.safety, policy.threshold_based.performance
-    errors_t, errors_c = _share(treatment.errors, treatment.requests), _share(control.errors, control.requests)
-    slow_t, slow_c = _share(treatment.slow, treatment.requests), _share(control.slow, control.requests)
-    quality_margin = safety.max_quality_degradation * control.quality.mean
-    cost_margin = (max(0.0, _promised(impact.cost)) + safety.max_cost_increase) * control.cost_usd.mean
-    tests = (
-        (Metric.QUALITY, control.quality, treatment.quality, quality_margin),
-        (Metric.COST, treatment.cost_usd, control.cost_usd, cost_margin),
-        (Metric.ERRORS, errors_t, errors_c, limits.max_error_rate / 2.0),
-        (Metric.LATENCY, slow_t, slow_c, 0.05),
-    )
-    alpha = policy.ramp.alpha / len(tests)
-    readings = [_read(*test, alpha=alpha, horizon=policy.ramp.horizon_requests) for test in tests]
-    return [reading for reading in readings if reading is not None]
-
-
-def _read(
-    metric: Metric, worse: Moments, better: Moments, margin: float, *, alpha: float, horizon: int
-) -> Reading | None:
-    if min(worse.count, better.count) < BURN_IN or worse.m2 + better.m2 == 0.0:
-        return None
-    # Harm beyond the margin, as a drift of Brownian motion over information time (reflection principle: the chance
-    # that it ever passes the bound up to the planned information is 2 (1 - Phi(bound / sqrt(planned)))).
-    variance = (worse.m2 + better.m2) / (worse.count + better.count - 2)
-    information = 1.0 / (variance * (1.0 / worse.count + 1.0 / better.count))
-    planned = max(horizon / (2.0 * variance), information)
-    harm = worse.mean - better.mean - margin
-    bound = NormalDist().inv_cdf(1.0 - alpha / 2.0) * sqrt(planned)
-    statistic = harm * information
-    radius = bound / information
-    return Reading(
-        metric=metric,
-        breached=statistic > bound,
-        suspicious=statistic > SUSPICIOUS_SHARE * bound,
-        evidence=Evidence(
+    margins = {
+        Metric.QUALITY: safety.max_quality_degradation * control.quality.mean,
+        Metric.COST: (max(0.0, _promised(impact.cost)) + safety.max_cost_increase) * control.cost_usd.mean,
+        Metric.ERRORS: limits.max_error_rate / 2.0,
+        Metric.LATENCY: 0.05,
+    }
+    alpha = policy.ramp.alpha / len(margins)
+    readings = []
+    for metric, (better, worse) in _sides(treatment, control).items():
+        harm = blocks.get(metric.value, Blocks()).apply(better, worse).difference()
+        if harm is None or not better.count:
+            continue
+        found = guardrail(harm, margin=margins[metric], alpha=alpha, planned_pairs=float(policy.ramp.horizon_requests))
+        evidence = Evidence(
             method="reflection_bound",
             metric=metric,
-            samples=worse.count + better.count,
-            statistic=statistic,
-            threshold=bound,
-            interval=Interval(low=harm + margin - radius, high=harm + margin + radius, level=1.0 - 2.0 * alpha),
+            samples=round(2.0 * harm.pairs),
+            statistic=found.score,
+            threshold=found.bound,
+            interval=Interval(low=found.interval.low, high=found.interval.high, level=found.interval.level),
             error_budget=alpha,
-            detail="difference of treatment and control, positive is harm",
-        ),
-    )
+            detail=f"treatment against control, positive is harm, allowed {margins[metric]:.6g}",
+        )
+        breached = found.verdict is Verdict.BREACH
+        suspicious = found.suspicion > SUSPICIOUS_SHARE
+        readings.append(Reading(metric=metric, breached=breached, suspicious=suspicious, evidence=evidence))
+    return readings
+
+
+def closed(treatment: ArmSample, control: ArmSample, blocks: Mapping[str, Blocks]) -> dict[str, Blocks]:
+    """The blocks with this one added: call it when the weights change."""
+    return {
+        metric.value: blocks.get(metric.value, Blocks()).apply(better, worse).closed()
+        for metric, (better, worse) in _sides(treatment, control).items()
+    }
+
+
+def _sides(treatment: ArmSample, control: ArmSample) -> dict[Metric, tuple[Moments, Moments]]:
+    """For each metric the side that is harmed when it is larger comes second: harm is second minus first."""
+    return {
+        Metric.QUALITY: (treatment.quality, control.quality),
+        Metric.COST: (control.cost_usd, treatment.cost_usd),
+        Metric.ERRORS: (_share(control.errors, control.requests), _share(treatment.errors, treatment.requests)),
+        Metric.LATENCY: (_share(control.slow, control.requests), _share(treatment.slow, treatment.requests)),
+    }
 
 
 def _share(hits: int, requests: int) -> Moments:

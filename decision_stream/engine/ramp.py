@@ -11,7 +11,7 @@ from ..model.decision import Evidence
 from ..model.metrics import ArmSample
 from ..model.outcome import CONTROL, TREATMENT, Outcome
 from ..model.state import LiveDecision, Ramp
-from .guard import Reading, judge
+from .guard import Reading, closed, judge
 from .orders import order_for
 from .rollback import roll_back
 from .turn import Turn
@@ -48,9 +48,15 @@ def _taken_in(turn: Turn, live: LiveDecision, ramp: Ramp, outcome: Outcome) -> t
     ramp = replace(ramp, step_requests=ramp.step_requests + treatment.requests)
     # Without a concurrent control a comparison would blame the change for the time of day.
     if control.requests and treatment.requests:
-        ramp = replace(ramp, treatment=ramp.treatment.merge(treatment), control=ramp.control.merge(control))
+        ramp = replace(
+            ramp,
+            treatment=ramp.treatment.merge(treatment),
+            control=ramp.control.merge(control),
+            step_treatment=ramp.step_treatment.merge(treatment),
+            step_control=ramp.step_control.merge(control),
+        )
     live = turn.put(replace(live, ramp=ramp))
-    readings = judge(ramp.treatment, ramp.control, live.decision.impact, turn.policy)
+    readings = judge(ramp.step_treatment, ramp.step_control, live.decision.impact, turn.policy, ramp.blocks)
     turn.learned("ramp_requests", float(ramp.treatment.requests - treatment.requests), float(ramp.treatment.requests))
     return live, readings
 
@@ -68,7 +74,15 @@ def _may_step(turn: Turn, ramp: Ramp, readings: list[Reading]) -> bool:
 
 def _step_up(turn: Turn, live: LiveDecision, ramp: Ramp) -> None:
     weight = min(1.0, round(ramp.weight + turn.policy.ramp.increment, 9))
-    ramp = replace(ramp, step=ramp.step + 1, weight=weight, acknowledged=False)
+    ramp = replace(
+        ramp,
+        step=ramp.step + 1,
+        weight=weight,
+        acknowledged=False,
+        step_treatment=ArmSample(),
+        step_control=ArmSample(),
+        blocks=closed(ramp.step_treatment, ramp.step_control, ramp.blocks),
+    )
     live = turn.put(replace(live, ramp=ramp, deadline_ms=turn.at_ms + turn.policy.engine.decision_timeout_ms))
     turn.order(live, order_for(live.decision.decision, turn.target_of(live.decision), weight))
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from ..stats.blocks import Blocks
 from ..stats.moments import Moments
 from .command import Autonomy
 from .configuration import Configuration, ConfigurationChanges, Facet
@@ -77,7 +78,11 @@ class ConfigurationVersion(Struct, frozen=True, kw_only=True):
 
 
 class Ramp(Struct, frozen=True, kw_only=True):
-    """Progress of a change towards full traffic, with the sums of both arms over the whole ramp."""
+    """Progress of a change towards full traffic.
+
+    `treatment` and `control` are the sums of both arms over the whole ramp, `step_treatment` and `step_control` those
+    since the weight was last changed, and `blocks` what the guards keep of the steps before, by metric.
+    """
 
     step: int = 0
     weight: float = 0.0
@@ -87,6 +92,9 @@ class Ramp(Struct, frozen=True, kw_only=True):
     treatment: ArmSample = ArmSample()
     control: ArmSample = ArmSample()
     step_requests: int = 0
+    step_treatment: ArmSample = ArmSample()
+    step_control: ArmSample = ArmSample()
+    blocks: dict[str, Blocks] = {}
 
 
 class LiveDecision(Struct, frozen=True, kw_only=True):

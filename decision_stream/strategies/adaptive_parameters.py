@@ -23,6 +23,8 @@ from .protocol import Opinion, View
 
 TRIAL = "trial"
 _LEAST_SAMPLES = 100
+_USUAL_SPREAD = 0.1
+"""How much the objective usually varies over the tuned space, as a share of its value (standard deviation)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class AdaptiveParameters:
 def _next_setting(view: View) -> ConfigurationChanges | None:
     """The safe search's next point, as a change of the configuration in use; None when nothing is safe and new."""
     # numpy's linear algebra is loaded only by those who tune.
-    from ..stats.search.safe import Observed, Settings, propose
+    from ..stats.search.safe import Settings, Trial, propose
 
     rules, trials = view.policy.adaptive_parameters, view.state.cold.trials
     tuned = rules.parameters
@@ -112,22 +114,27 @@ def _next_setting(view: View) -> ConfigurationChanges | None:
     )
     current = tuple(_value(it, view.configuration.parameters) for it in tuned)
     names = {it.name for it in tuned}
+    settings = Settings(start=current, tolerance=rules.max_loss, amplitude=_USUAL_SPREAD)
+    # Trials are gains over the configuration in use, which has therefore none, for certain.
+    reference = [Trial(values=current, outcome=0.0, variance=1e-8)] * settings.references
     observed = [
-        Observed(tuple(trial.parameters[it.name] for it in tuned), trial.gain, max(trial.error, 1e-4))
-        for trial in trials
-        if trial.parameters.keys() == names
+        Trial(
+            values=tuple(it.parameters[one.name] for one in tuned), outcome=it.gain, variance=max(it.error, 1e-4) ** 2
+        )
+        for it in trials
+        if it.parameters.keys() == names
     ]
-    found = propose(current, observed, space, Settings(max_loss=rules.max_loss), _seed(view))
-    if found is None:
+    found = propose((*reference, *observed), space, settings, _chance(view))
+    if found.values == current:
         return None
     changed = tuple(
         ParameterChange(
             name=it.name,
             old=view.configuration.parameters.get(it.name),
             new=int(value) if it.integer else round(float(value), 4),
-            reason=f"predicted gain {found.gain:+.3f} ± {found.sd:.3f}",
+            reason=f"predicted gain {found.gain:+.3f} ± {found.gain_sd:.3f}",
         )
-        for it, value in zip(tuned, found.point, strict=True)
+        for it, value in zip(tuned, found.values, strict=True)
     )
     return ConfigurationChanges(parameters=changed)
 
@@ -137,7 +144,7 @@ def _value(tuned: TunedParameter, parameters: dict[str, ParameterValue]) -> floa
     return float(value) if isinstance(value, int | float) else tuned.default
 
 
-def _seed(view: View) -> int:
-    """A seed derived from the event, so that replay draws the same candidates."""
-    digest = blake2b(f"{view.state.scope}|{view.insight.id}|search".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
+def _chance(view: View) -> float:
+    """A uniform number in [0, 1) derived from the event, so that replay weighs the same points."""
+    digest = blake2b(f"{view.state.scope}|{view.insight.id}|search".encode(), digest_size=6).digest()
+    return int.from_bytes(digest, "big") / 2.0**48

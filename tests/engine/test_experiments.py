@@ -39,6 +39,7 @@ class Lab:
             at_ms = START_MS + self.minute * MINUTE_MS
             self._measure(at_ms)
             self.route.tell(insight(self.minute, quality=0.8, requests=1_000, quality_samples=400))
+        assert "strategy_fault" not in self.route.codes()
         return self
 
     def offer(self, *names: str) -> "Lab":

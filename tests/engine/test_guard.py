@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from decision_stream.engine.guard import judge
+from decision_stream.engine.guard import closed, judge
 from decision_stream.model.decision import PredictedImpact
 from decision_stream.model.insight import Metric
 from decision_stream.model.metrics import ArmSample
@@ -42,6 +42,25 @@ def test_a_harmless_change_is_rarely_rolled_back_with_no_margin_at_all():
     """A/A with margins of zero: the error budget of the whole ramp is 5 %."""
     breached = sum(first_breach(seed, STRICT, 0.8, 0.02) is not None for seed in range(150))
     assert breached <= 14, f"{breached} of 150 (14 is the 97.5 % limit at 5 %)"
+
+
+def test_rising_weights_on_a_falling_day_are_no_harm():
+    """Quality falls with the hour for both arms, and the treatment serves mostly the bad hours."""
+    draw, blocks = Random(3), {}
+    for hour, share in enumerate((5, 20, 50, 80)):
+        treatment = window(draw, 20 * share, 0.9 - 0.1 * hour, 0.02)
+        control = window(draw, 20 * (100 - share), 0.9 - 0.1 * hour, 0.02)
+        assert not any(reading.breached for reading in judge(treatment, control, PredictedImpact(), STRICT, blocks))
+        blocks = closed(treatment, control, blocks)
+
+
+def test_harm_before_the_weights_changed_still_counts():
+    draw = Random(4)
+    treatment, control = window(draw, 1_500, 0.7, 0.02), window(draw, 1_500, 0.8, 0.02)
+    blocks = closed(treatment, control, {})
+    few = (window(draw, 40, 0.8, 0.02), window(draw, 40, 0.8, 0.02))
+    assert any(reading.breached for reading in judge(*few, PredictedImpact(), POLICY, blocks))
+    assert not any(reading.breached for reading in judge(*few, PredictedImpact(), POLICY))
 
 
 def test_lost_quality_is_found():
