@@ -1,1 +1,1 @@
-"""A recorded run of the simulated fleet: what the engine decided then, it decides now, or the difference is reviewed."""
+"""A run of the simulated fleet, kept: what the engine decided then it decides now, or the difference is reviewed."""
