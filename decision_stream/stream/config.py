@@ -27,7 +27,7 @@ class StreamSettings:
     fetch_min_bytes: int = 100_000
     buffer_events: int = 2_048
     tick_interval_ms: int = 5_000
-    cached_scopes: int = 5_000
+    cached_scopes: int = 1_000
     # Outputs of one scope that wait for acknowledgement; beyond this its next event waits too.
     max_outbox_bytes: int = 128 * 1024
     flood_in_a_row: int = 100

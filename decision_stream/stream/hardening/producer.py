@@ -19,7 +19,7 @@ from .topic_ids import topic_ids
 
 Headers = Sequence[tuple[str, bytes]]
 RECORD_OVERHEAD_BYTES = 200
-MAX_BATCHES_IN_FLIGHT = 200
+MAX_BATCHES_IN_FLIGHT = 40
 HOLD_S = 0.02
 ASK_TIMES, ASK_AGAIN_S = 60, 0.5
 

@@ -1,0 +1,326 @@
+"""The shell on a Kafka of its own: stopping, taking over, latency, memory, recovery, a broker that is away."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from decision_stream.broker.embedded import EmbeddedKafka
+from decision_stream.broker.topics import apply, topic_table
+
+from .load import records
+
+PARTITIONS = 4
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+Row = tuple[str, float, str]
+
+
+class _Source(msgspec.Struct):
+    topic: str
+    partition: int
+    offset: int
+
+
+class _Judged(msgspec.Struct):
+    source: _Source
+
+
+_judged = msgspec.json.Decoder(_Judged)
+
+
+@dataclass
+class Scene:
+    """Topics of one measurement, its workers, and what the journal's tail has seen."""
+
+    kafka: EmbeddedKafka
+    prefix: str
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    due_at: dict[tuple[int, int], float] = field(default_factory=dict)
+    latencies: list[float] = field(default_factory=list)
+    newest: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), -1))
+    fed: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), -1))
+    judged: int = 0
+    repeated: int = 0
+
+    def start_worker(self, session: str = "10s") -> subprocess.Popen[bytes]:
+        """A worker as the command line starts it."""
+        told = {
+            **os.environ,
+            "DS_KAFKA__APP_ID": f"{self.prefix}app",
+            "DS_KAFKA__TOPIC_PREFIX": self.prefix,
+            "DS_KAFKA__PARTITIONS": str(PARTITIONS),
+            "DS_KAFKA__SESSION_TIMEOUT": session,
+            "DS_KAFKA__HEARTBEAT_INTERVAL": "1s",
+            "DS_MONITORING__METRICS_PORT": "0",
+            "DS_MONITORING__LOG_LEVEL": "error",
+        }
+        command = [sys.executable, "-m", "decision_stream", "run", "-b", self.kafka.bootstrap_servers]
+        worker = subprocess.Popen(command, env=told, stderr=subprocess.DEVNULL)
+        self.workers.append(worker)
+        return worker
+
+    async def feed(self, rate: float, seconds: float, scopes: int = 500) -> None:
+        """Insights at this rate; the time each was due is kept for its latency."""
+        loaded = records(int(rate * seconds), scopes)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.kafka.bootstrap_servers, linger_ms=2, max_batch_size=128 * 1024
+        )
+        await producer.start()
+        begun = time.time()
+        try:
+            for number, (key, value) in enumerate(loaded):
+                due = begun + number / rate
+                if due > time.time():
+                    await asyncio.sleep(due - time.time())
+                sent = await producer.send(f"{self.prefix}insights", value, key=key)
+                sent.add_done_callback(lambda done, due=due: self._placed(done, due))
+        finally:
+            await producer.stop()
+
+    def _placed(self, done: asyncio.Future, due: float) -> None:
+        if not done.cancelled() and done.exception() is None:
+            placed = done.result()
+            self.due_at[placed.partition, placed.offset] = due
+            self.fed[placed.partition] = max(self.fed[placed.partition], placed.offset)
+
+    async def tail(self) -> None:
+        """Follow the journal for ever."""
+        seen: set[tuple[str, int, int]] = set()
+        parts = [TopicPartition(f"{self.prefix}journal", number) for number in range(PARTITIONS)]
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.kafka.bootstrap_servers, auto_offset_reset="earliest", fetch_max_wait_ms=10
+        )
+        await consumer.start()
+        try:
+            consumer.assign(parts)
+            while True:
+                for fetched in (await consumer.getmany(timeout_ms=100)).values():
+                    self._saw(fetched, seen, time.time())
+        finally:
+            await consumer.stop()
+
+    def _saw(self, fetched: list[ConsumerRecord], seen: set[tuple[str, int, int]], now: float) -> None:
+        for record in fetched:
+            source = _judged.decode(record.value).source
+            place = (source.topic, source.partition, source.offset)
+            if place in seen:
+                self.repeated += 1
+                continue
+            seen.add(place)
+            if source.topic == "insights":
+                self.judged += 1
+                self.newest[source.partition] = max(self.newest[source.partition], source.offset)
+                due = self.due_at.get((source.partition, source.offset))
+                if due is not None:
+                    self.latencies.append(now - due)
+
+    async def until_judged(self, limit_s: float = 120.0) -> float:
+        """Wait until everything fed up to now is judged; the seconds it took."""
+        target, begun = dict(self.fed), time.monotonic()
+        while any(self.newest[number] < offset for number, offset in target.items()):
+            if time.monotonic() - begun > limit_s:
+                raise TimeoutError(f"after {limit_s:g} s judged {self.newest} of {target}")
+            await asyncio.sleep(0.01)
+        return time.monotonic() - begun
+
+
+@asynccontextmanager
+async def _scene(kafka: EmbeddedKafka, name: str):
+    scene = Scene(kafka, f"{name}.")
+    specs = topic_table(prefix=scene.prefix, app_id=f"{scene.prefix}app", partitions=PARTITIONS)
+    await apply(kafka.bootstrap_servers, specs)
+    tailing = asyncio.create_task(scene.tail())
+    try:
+        yield scene
+    finally:
+        tailing.cancel()
+        await asyncio.gather(tailing, return_exceptions=True)
+        for worker in scene.workers:
+            if worker.poll() is None:
+                worker.kill()
+            worker.wait()
+
+
+async def _stop(kafka: EmbeddedKafka) -> list[Row]:
+    """SIGTERM in the middle of 1,000 insights a second."""
+    async with _scene(kafka, "stop") as scene:
+        worker = scene.start_worker()
+        feeding = asyncio.create_task(scene.feed(1_000.0, 12.0))
+        await asyncio.sleep(8.0)
+        begun = time.monotonic()
+        worker.send_signal(signal.SIGTERM)
+        status = await asyncio.to_thread(worker.wait)
+        took = time.monotonic() - begun
+        await feeding
+        scene.start_worker()
+        await scene.until_judged()
+        return [("SIGTERM at 1,000/s: s until exit", took, f"status {status}; told again: {scene.repeated}")]
+
+
+async def _take_over(kafka: EmbeddedKafka) -> list[Row]:
+    rows = []
+    for name, number in (("kill -9", signal.SIGKILL), ("clean leave", signal.SIGTERM)):
+        async with _scene(kafka, f"over{int(number)}") as scene:
+            first = scene.start_worker()
+            scene.start_worker()
+            feeding = asyncio.create_task(scene.feed(200.0, 40.0))
+            await asyncio.sleep(10.0)
+            await scene.until_judged()
+            first.send_signal(number)
+            await asyncio.sleep(0.5)
+            begun = time.monotonic() - 0.5
+            await scene.until_judged()
+            rows.append((f"takeover after {name}: s until all partitions decide", time.monotonic() - begun, ""))
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+    return rows
+
+
+async def _open_loop(kafka: EmbeddedKafka) -> list[Row]:
+    rows = []
+    for rate in (500.0, 1_000.0):
+        async with _scene(kafka, f"open{rate:.0f}") as scene:
+            worker = scene.start_worker()
+            feeding = asyncio.create_task(scene.feed(rate, 25.0))
+            await asyncio.sleep(8.0)
+            await scene.until_judged()
+            scene.latencies.clear()
+            cpu, at = _cpu_s(worker.pid), time.monotonic()
+            await asyncio.sleep(15.0)
+            spent = (_cpu_s(worker.pid) - cpu) / (time.monotonic() - at)
+            found = sorted(scene.latencies)
+            p50, p99 = (found[int(len(found) * share)] * 1e3 for share in (0.5, 0.99))
+            rows.append((f"open loop {rate:,.0f}/s: ms to the verdict, 99th percentile", p99, f"median {p50:.0f} ms"))
+            rows.append((f"open loop {rate:,.0f}/s: us CPU per insight", spent / rate * 1e6, f"{spent:.0%} of a core"))
+            await feeding
+    return rows
+
+
+async def _many_scopes(kafka: EmbeddedKafka) -> list[Row]:
+    async with _scene(kafka, "many") as scene:
+        worker = scene.start_worker()
+        await scene.feed(2_000.0, 10.0, scopes=10_000)
+        await scene.until_judged()
+        return [("10,000 scopes: MB of memory", _rss_mb(worker.pid), "after two insights of each")]
+
+
+async def _overload(kafka: EmbeddedKafka) -> list[Row]:
+    """Far more than the worker can do for half a minute; memory must not grow with the backlog."""
+    async with _scene(kafka, "over") as scene:
+        worker = scene.start_worker()
+        await scene.feed(500.0, 6.0)
+        feeding = asyncio.create_task(scene.feed(20_000.0, 7.5))
+        peak = 0.0
+        while not feeding.done():
+            peak = max(peak, _rss_mb(worker.pid))
+            await asyncio.sleep(0.2)
+        behind = sum(scene.fed.values()) - sum(scene.newest.values())
+        took = await scene.until_judged()
+        peak = max(peak, _rss_mb(worker.pid))
+        told = f"{behind:,} insights behind at the end, all judged {took:.0f} s later"
+        return [("overload, 150,000 insights at once: MB of memory at most", peak, told)]
+
+
+async def _recovery(kafka: EmbeddedKafka) -> list[Row]:
+    """100,000 scopes of 4 kB: from the start of the process to the verdict on an insight that was waiting."""
+    async with _scene(kafka, "recover") as scene:
+        changelog = f"{scene.prefix}app-scope-state-changelog"
+        producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, linger_ms=20, max_batch_size=512 * 1024)
+        await producer.start()
+        value = msgspec.msgpack.encode((1, 1, 1, b"x" * 4_080))
+        for number in range(100_000):
+            await producer.send(
+                changelog, value, key=b"tenant/service/stored-%d" % number, partition=number % PARTITIONS
+            )
+        await producer.stop()
+        await scene.feed(100.0, 1.0)
+        begun = time.monotonic()
+        worker = scene.start_worker()
+        await scene.until_judged()
+        told = f"{_rss_mb(worker.pid):.0f} MB of memory"
+        return [("recovery of 100,000 scopes of 4 kB: s from start to verdict", time.monotonic() - begun, told)]
+
+
+async def _broker_away(kafka: EmbeddedKafka) -> list[Row]:
+    async with _scene(kafka, "away") as scene:
+        worker = scene.start_worker(session="15s")
+        feeding = asyncio.create_task(scene.feed(300.0, 45.0))
+        await asyncio.sleep(10.0)
+        await asyncio.to_thread(kafka.kill)
+        await asyncio.sleep(20.0)
+        await asyncio.to_thread(kafka.start)
+        begun = time.monotonic()
+        while worker.poll() is None and min(scene.newest.values()) < 0:
+            await asyncio.sleep(0.05)
+        if worker.poll() is not None:
+            scene.start_worker(session="15s")
+        await scene.until_judged()
+        took = time.monotonic() - begun
+        await feeding
+        await scene.until_judged()
+        missing = sum(scene.fed.values()) + PARTITIONS - scene.judged
+        ended = "the worker lived through" if worker.poll() is None else f"the worker ended with {worker.returncode}"
+        return [("broker away for 20 s: s until caught up", took, f"{missing} insights lost; {ended}")]
+
+
+PARTS: dict[str, Callable[[EmbeddedKafka], Awaitable[list[Row]]]] = {
+    "stop": _stop,
+    "takeover": _take_over,
+    "latency": _open_loop,
+    "scopes": _many_scopes,
+    "overload": _overload,
+    "recovery": _recovery,
+    "broker": _broker_away,
+}
+
+
+def measure(names: tuple[str, ...] = tuple(PARTS)) -> list[Row]:
+    """Rows of name, number and remark."""
+    return asyncio.run(_measure(names))
+
+
+async def _measure(names: tuple[str, ...]) -> list[Row]:
+    kafka = EmbeddedKafka()
+    await asyncio.to_thread(kafka.start)
+    rows: list[Row] = []
+    try:
+        for name in names:
+            rows += await PARTS[name](kafka)
+            print(json.dumps(rows[-2:]), file=sys.stderr, flush=True)
+    finally:
+        await asyncio.to_thread(kafka.stop)
+    return rows
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU seconds a process has used, all threads, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def _rss_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024.0
+    return 0.0
+
+
+if __name__ == "__main__":
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("what", "value", "remark")
+    for what, number, remark in measure(tuple(sys.argv[1:]) or tuple(PARTS)):
+        table.add_row(what, f"{number:.1f}", remark)
+    Console(width=140).print(table)
