@@ -1,6 +1,7 @@
 """The result of a chaos run as one table, for a terminal and for the documentation."""
 
 import os
+import signal
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -51,7 +52,10 @@ class Run:
     @property
     def odd_endings(self) -> list[Ending]:
         """Workers that ended neither as told, nor killed, nor to protect what is not theirs, nor without a Kafka."""
-        return [ending for ending in self.endings if ending.status not in (0, -9, EXIT_FAILED, os.EX_UNAVAILABLE)]
+        fine = {0, -signal.SIGKILL, EXIT_FAILED, os.EX_UNAVAILABLE}
+        # A worker that is told to stop while its modules are still loading has no handler yet.
+        told = {-signal.SIGTERM}
+        return [one for one in self.endings if one.status not in fine and not (one.wanted and one.status in told)]
 
     @property
     def is_good(self) -> bool:
