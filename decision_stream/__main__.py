@@ -76,6 +76,43 @@ def run(config: Config = None, bootstrap_servers: Bootstrap = None, broker: Brok
 
 
 @app.command()
+def api(
+    config: Config = None,
+    bootstrap_servers: Bootstrap = None,
+    new_token: Annotated[
+        str | None, typer.Option("--new-token", metavar="NAME", help="Print a new secret and its settings, and end.")
+    ] = None,
+) -> None:
+    """Serve the REST API: decisions, explanations, approvals, audit; orders become events on the commands topic."""
+    if new_token is not None:
+        import secrets
+        from hashlib import sha256
+
+        secret = secrets.token_urlsafe(32)
+        print(f"secret (shown once): {secret}\nadd to api.tokens:")
+        print(f"  - {{name: {new_token}, role: operator, sha256: {sha256(secret.encode()).hexdigest()}}}")
+        return
+    try:
+        from .edge.api.access import Unprotected
+        from .edge.api.server import serve_api
+    except ModuleNotFoundError as missing:
+        print(f"decision-stream: {missing.name} is missing; install decision-stream[api]", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+    import uvloop
+
+    from .edge.logs import configure
+
+    settings = _settings(config)
+    configure(settings.monitoring.log_level, settings.monitoring.log_format)
+    kafka = settings.kafka
+    try:
+        uvloop.run(serve_api(settings.api, _named(settings, bootstrap_servers), kafka.topic_prefix, kafka.partitions))
+    except Unprotected as fault:
+        print(f"decision-stream: {fault}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+
+
+@app.command()
 def demo(
     seconds: Annotated[float, typer.Option(help="How long the simulation runs, in real seconds.", min=10.0)] = 90.0,
     seed: Annotated[int, typer.Option(help="Seed of the simulated fleet.")] = 7,

@@ -19,6 +19,7 @@ import yaml
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields
 
+from .edge.api_settings import ApiSettings
 from .model.metrics import ModelEstimate
 from .model.policy import (
     AbTestingPolicy,
@@ -106,6 +107,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     policy: Policy = Policy()
     kafka: KafkaSettings = KafkaSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    api: ApiSettings = ApiSettings()
 
     def stream(self, bootstrap_servers: str) -> StreamSettings:
         """What the worker needs, with the Kafka that was chosen."""
@@ -125,6 +127,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "ramp": RampPolicy,
     "breaker": BreakerPolicy,
     "monitoring": MonitoringSettings,
+    "api": ApiSettings,
     "kafka": KafkaSettings,
 }
 
@@ -157,8 +160,8 @@ def parse(text: str, environment: Mapping[str, str], source: str = "settings") -
     catalog = _leaf(document.get("catalog") or [], tuple[ModelEstimate, ...], "catalog", errors)
     if errors:
         raise BadSettings(f"{source} has {len(errors)} mistake(s):\n" + "\n".join(f"  {error}" for error in errors))
-    kafka, monitoring = built.pop("kafka"), built.pop("monitoring")
-    return Settings(policy=Policy(**built, **strategies, catalog=catalog), kafka=kafka, monitoring=monitoring)
+    kafka, monitoring, api = built.pop("kafka"), built.pop("monitoring"), built.pop("api")
+    return Settings(policy=Policy(**built, **strategies, catalog=catalog), kafka=kafka, monitoring=monitoring, api=api)
 
 
 def duration_ms(text: str) -> int:

@@ -1,0 +1,63 @@
+"""The API's process: the projector, the producer of commands, and the listener, started and stopped together."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from aiokafka import AIOKafkaProducer
+
+from ..api_settings import ApiSettings
+from ..projector import Projector
+from ..read_model import ReadModel
+from .access import check_bind
+from .app import create_app
+from .commands import Commands
+
+log = logging.getLogger(__name__)
+
+
+async def serve_api(settings: ApiSettings, bootstrap_servers: str, prefix: str, partitions: int) -> None:
+    """Serve until stopped. Raises `Unprotected` for a network address without tokens, OSError for a taken port."""
+    check_bind(settings)
+    database = Path(settings.database)
+    database.parent.mkdir(parents=True, exist_ok=True)
+    model = ReadModel(database)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, enable_idempotence=True, acks="all")
+    await producer.start()
+    projector = Projector(model, bootstrap_servers, prefix, partitions)
+    commands = Commands(producer, f"{prefix}commands", model)
+    app = create_app(model, settings, lambda: commands, lambda: projector.caught_up)
+    config = uvicorn.Config(
+        app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=5, limit_concurrency=1_500,
+    )  # fmt: skip
+    tail = asyncio.create_task(projector.run())
+    try:
+        log.info("api listens", extra={"host": settings.host, "port": settings.port})
+        await _Listener(config).serve()
+    finally:
+        tail.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await tail
+        await producer.stop()
+        model.close()
+
+
+class _Listener(uvicorn.Server):
+    """Ends with status 0 when it is told to stop; the stock server raises the signal again after its clean end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """While serving, both signals begin a graceful end; a second one hurries it."""
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(sign, self.handle_exit, sign, None)
+        try:
+            yield
+        finally:
+            for sign in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(sign)

@@ -1,0 +1,250 @@
+"""What the engine did, in tables to be asked: projected from the topics, rebuilt from them when lost.
+
+SQLite, one writer. Every record is taken in once: its offset is stored in the same transaction, and a repeated record
+with another offset changes nothing, because rows are keyed by what they say.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from ..engine.identity import derived_id
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS positions (topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY (topic, part));
+CREATE TABLE IF NOT EXISTS journal (
+  scope TEXT, sequence INTEGER, at_ms INTEGER, stage TEXT, verdict TEXT, event_id TEXT, body TEXT,
+  PRIMARY KEY (scope, sequence));
+CREATE INDEX IF NOT EXISTS journal_event ON journal (event_id);
+CREATE TABLE IF NOT EXISTS decisions (
+  id TEXT PRIMARY KEY, scope TEXT, at_ms INTEGER, kind TEXT, strategy TEXT, state TEXT, proposal TEXT, decision TEXT);
+CREATE INDEX IF NOT EXISTS decisions_newest ON decisions (at_ms DESC, id DESC);
+CREATE TABLE IF NOT EXISTS transitions (
+  decision_id TEXT, at_ms INTEGER, scope TEXT, sequence INTEGER, place INTEGER, from_state TEXT, to_state TEXT,
+  reason TEXT, actor TEXT, PRIMARY KEY (scope, sequence, place));
+CREATE INDEX IF NOT EXISTS transitions_decision ON transitions (decision_id);
+CREATE TABLE IF NOT EXISTS orders (
+  id TEXT PRIMARY KEY, decision_id TEXT, step INTEGER, at_ms INTEGER, body TEXT);
+CREATE INDEX IF NOT EXISTS orders_decision ON orders (decision_id);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A record of a topic, the topic without its prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which decisions: None is any. `before` is the cursor: (at_ms, id) of the last row seen."""
+
+    tenants: frozenset[str] | None = None
+    scope: str | None = None
+    state: str | None = None
+    kind: str | None = None
+    strategy: str | None = None
+    before: tuple[int, str] | None = None
+
+
+class ReadModel:
+    """`path` of None keeps it in memory, for tests."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._db = sqlite3.connect(str(path) if path else ":memory:", check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        self._lock = Lock()
+        with self._lock, self._db:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_TABLES)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """Next offset wanted of each topic and partition seen so far."""
+        return {(row["topic"], row["part"]): row["next"] for row in self._ask("SELECT * FROM positions")}
+
+    def apply(self, messages: Iterable[Message]) -> int:
+        """Take in records in the order of their offsets, all or none; returns how many were new."""
+        new = 0
+        with self._lock, self._db:
+            known = {(row["topic"], row["part"]): row["next"] for row in self._db.execute("SELECT * FROM positions")}
+            for message in messages:
+                place = (message.topic, message.partition)
+                if message.offset < known.get(place, 0):
+                    continue
+                known[place] = message.offset + 1
+                new += 1
+                content = json.loads(message.value)
+                match message.topic:
+                    case "journal":
+                        self._journal(content, message.value)
+                    case "proposals":
+                        self._proposal(content, message.value)
+                    case "decisions":
+                        self._order(content, message.value)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", [(*place, next_) for place, next_ in known.items()]
+            )
+        return new
+
+    def decisions(self, wanted: Filter, limit: int) -> list[dict[str, Any]]:
+        """Decisions, newest first, without their bodies."""
+        where, values = ["TRUE"], []
+        for column in ("scope", "state", "kind", "strategy"):
+            if (value := getattr(wanted, column)) is not None:
+                where.append(f"{column} = ?")
+                values.append(value)
+        if wanted.before is not None:
+            where.append("(at_ms, id) < (?, ?)")
+            values += wanted.before
+        _within(wanted.tenants, where, values)
+        rows = self._ask(
+            "SELECT id, scope, at_ms, kind, strategy, state FROM decisions "
+            f"WHERE {' AND '.join(where)} ORDER BY at_ms DESC, id DESC LIMIT ?",
+            (*values, limit),
+        )
+        return [dict(row) for row in rows]
+
+    def decision(self, identifier: str) -> dict[str, Any] | None:
+        """A decision with its proposal, its record, its transitions and orders; None when it is not known."""
+        rows = self._ask("SELECT * FROM decisions WHERE id = ?", (identifier,))
+        if not rows:
+            return None
+        found = dict(rows[0])
+        for body in ("proposal", "decision"):
+            found[body] = json.loads(found[body]) if found[body] else None
+        moves = self._ask(
+            "SELECT at_ms, from_state, to_state, reason, actor FROM transitions "
+            "WHERE decision_id = ? ORDER BY scope, sequence, place",
+            (identifier,),
+        )
+        orders = self._ask("SELECT body FROM orders WHERE decision_id = ? ORDER BY step", (identifier,))
+        found["transitions"] = [dict(row) for row in moves]
+        found["orders"] = [
+            {key: order[key] for key in ("id", "at_ms", "step", "order")}
+            for order in (json.loads(row["body"]) for row in orders)
+        ]
+        return found
+
+    def scopes(self, tenants: frozenset[str] | None) -> list[dict[str, Any]]:
+        """Scopes with when they were last heard of and how many events they applied."""
+        where: list[str] = ["TRUE"]
+        values: list[Any] = []
+        _within(tenants, where, values)
+        rows = self._ask(
+            "SELECT scope, MAX(at_ms) AS at_ms, MAX(sequence) AS events FROM journal "
+            f"WHERE {' AND '.join(where)} GROUP BY scope ORDER BY scope",
+            tuple(values),
+        )
+        return [dict(row) for row in rows]
+
+    def audit(self, scope: str, before: int | None, limit: int) -> list[dict[str, Any]]:
+        """Journal records of a scope, newest first, below a sequence number."""
+        rows = self._ask(
+            "SELECT body FROM journal WHERE scope = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?",
+            (scope, before if before is not None else 2**62, limit),
+        )
+        return [json.loads(row["body"]) for row in rows]
+
+    def verdict(self, event_id: str) -> dict[str, Any] | None:
+        """The journal record of an event; None while it was not applied."""
+        rows = self._ask("SELECT body FROM journal WHERE event_id = ? ORDER BY sequence LIMIT 1", (event_id,))
+        return json.loads(rows[0]["body"]) if rows else None
+
+    def statistics(self, tenants: frozenset[str] | None) -> dict[str, Any]:
+        """Counts of decisions by state, kind and strategy."""
+        where: list[str] = ["TRUE"]
+        values: list[Any] = []
+        _within(tenants, where, values)
+        counts: dict[str, Any] = {}
+        for column in ("state", "kind", "strategy"):
+            rows = self._ask(
+                f"SELECT {column} AS name, COUNT(*) AS count FROM decisions WHERE {' AND '.join(where)} "
+                f"GROUP BY {column} ORDER BY {column}",
+                tuple(values),
+            )
+            counts[f"by_{column}"] = {row["name"]: row["count"] for row in rows}
+        return {"decisions": sum(counts["by_state"].values()), **counts}
+
+    def _ask(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+    def _journal(self, record: dict[str, Any], body: bytes) -> None:
+        key = (record["scope"], record["sequence"])
+        self._db.execute(
+            "INSERT OR IGNORE INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*key, record["at_ms"], record["stage"], record["verdict"], record["event_id"], body.decode()),
+        )
+        for place, move in enumerate(record.get("transitions", ())):
+            self._db.execute(
+                "INSERT OR IGNORE INTO transitions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    move["decision_id"],
+                    move["at_ms"],
+                    *key,
+                    place,
+                    move["from_state"],
+                    move["to_state"],
+                    move["reason"],
+                    record.get("actor"),
+                ),
+            )
+            self._known(move["decision_id"], record["scope"], move["at_ms"])
+            self._db.execute(
+                "UPDATE decisions SET state = (SELECT to_state FROM transitions WHERE decision_id = ?1 "
+                "ORDER BY sequence DESC, place DESC LIMIT 1) WHERE id = ?1",
+                (move["decision_id"],),
+            )
+
+    def _proposal(self, proposal: dict[str, Any], body: bytes) -> None:
+        identifier = derived_id(proposal["id"], "decision")
+        self._known(identifier, proposal["scope"], proposal["at_ms"])
+        self._db.execute(
+            "UPDATE decisions SET kind = ?, strategy = ?, proposal = ? WHERE id = ?",
+            (proposal["decision"]["kind"], proposal["strategy"], body.decode(), identifier),
+        )
+
+    def _order(self, directive: dict[str, Any], body: bytes) -> None:
+        decision = directive["decision"]
+        self._known(decision["id"], directive["scope"], decision["at_ms"])
+        self._db.execute(
+            "UPDATE decisions SET kind = ?, strategy = ?, decision = ? WHERE id = ?",
+            (decision["decision"]["kind"], decision["strategy"], json.dumps(decision), decision["id"]),
+        )
+        self._db.execute(
+            "INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?, ?)",
+            (directive["id"], decision["id"], directive["step"], directive["at_ms"], body.decode()),
+        )
+
+    def _known(self, identifier: str, scope: str, at_ms: int) -> None:
+        """A row to fill: topics have no order between them, so any of them may speak of a decision first."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO decisions (id, scope, at_ms, kind, strategy, state) "
+            "VALUES (?, ?, ?, '', '', 'pending')",
+            (identifier, scope, at_ms),
+        )
+
+
+def _within(tenants: frozenset[str] | None, where: list[str], values: list[Any]) -> None:
+    """Only scopes of these tenants: the part before the first slash."""
+    if tenants is None:
+        return
+    marks = ", ".join("?" * len(tenants))
+    where.append(f"substr(scope, 1, instr(scope || '/', '/') - 1) IN ({marks})")
+    values += sorted(tenants)

@@ -1,0 +1,199 @@
+"""The REST API over the engine in process: what it tells, what it orders, and whom it refuses."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from decision_stream.edge.api.access import Unprotected, check_bind
+from decision_stream.edge.api.app import PREFIX, VERBS, create_app
+from decision_stream.edge.api.document import rendered
+from decision_stream.edge.api_settings import ApiSettings, ApiToken
+from decision_stream.model.command import Autonomy
+from decision_stream.model.policy import Policy, SafetyPolicy
+from tests.edge.engine import Engine
+
+CHAT = "acme/support/chat"
+CAREFUL = Policy(safety=SafetyPolicy(autonomy=Autonomy.APPROVE))
+
+
+def token(name: str, role: str, tenants: tuple[str, ...] = ()) -> ApiToken:
+    return ApiToken(name=name, sha256=sha256(name.encode()).hexdigest(), role=role, tenants=tenants)
+
+
+TOKENS = (
+    token("vera", "viewer"),
+    token("ana", "analyst"),
+    token("otto", "operator"),
+    token("ada", "admin"),
+    token("glen", "admin", ("globex",)),
+)
+
+
+def client(engine: Engine, tokens: tuple[ApiToken, ...] = ()) -> TestClient:
+    settings = ApiSettings(tokens=tokens)
+    return TestClient(create_app(engine.model, settings, lambda: engine, lambda: True), raise_server_exceptions=True)
+
+
+def auth(name: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {name}"}
+
+
+@pytest.fixture
+def waiting() -> tuple[Engine, str]:
+    engine = Engine(CAREFUL)
+    return engine, engine.switch(CHAT)
+
+
+def test_a_waiting_decision_is_found_explained_approved_and_ramped(waiting):
+    engine, identifier = waiting
+    api = client(engine)
+    (inbox,) = api.get(f"{PREFIX}/approvals").json()["items"]
+    assert inbox["id"] == identifier and inbox["proposal"]["evidence"]
+    why = api.get(f"{PREFIX}/decisions/{identifier}/explain").json()
+    assert why["claim"]["kind"] == "model_switch" and why["evidence"] and why["would_flip"]
+    done = api.put(f"{PREFIX}/decisions/{identifier}/approve?wait=1", json={"reason": "looks right"})
+    assert done.status_code == 200 and done.json()["verdict"] == "applied"
+    told = api.get(f"{PREFIX}/decisions/{identifier}").json()
+    assert told["state"] == "monitoring"
+    assert "looks right" in told["transitions"][3]["reason"] or any(
+        "looks right" in m["reason"] for m in told["transitions"]
+    )
+    assert any(move["actor"] == "user:local" for move in told["transitions"])
+    rolled = api.post(f"{PREFIX}/decisions/{identifier}/rollback?wait=1", json={"reason": "changed my mind"})
+    assert rolled.status_code == 200
+    assert api.get(f"{PREFIX}/decisions/{identifier}").json()["state"] == "rolled_back"
+
+
+def test_without_waiting_the_answer_is_202_with_the_command(waiting):
+    engine, identifier = waiting
+    done = client(engine).put(f"{PREFIX}/decisions/{identifier}/reject", json={})
+    assert done.status_code == 202 and done.json()["command_id"]
+    assert engine.model.decision(identifier)["state"] == "rejected"
+
+
+def test_two_clicks_with_one_key_are_one_order(waiting):
+    engine, identifier = waiting
+    api = client(engine)
+    answers = [
+        api.put(f"{PREFIX}/decisions/{identifier}/approve", json={}, headers={"Idempotency-Key": "k1"}).json()
+        for _ in range(2)
+    ]
+    assert answers[0] == answers[1]
+    assert len(engine.model.decision(identifier)["orders"]) == 1
+
+
+def test_a_race_is_told_and_changes_nothing(waiting):
+    engine, identifier = waiting
+    done = client(engine).put(f"{PREFIX}/decisions/{identifier}/approve", json={"expected_state": "monitoring"})
+    assert done.status_code == 409 and done.headers["content-type"] == "application/problem+json"
+    assert engine.model.decision(identifier)["state"] == "awaiting_approval"
+
+
+def test_what_the_engine_refuses_is_a_conflict_with_its_reason(waiting):
+    engine, identifier = waiting
+    done = client(engine).put(f"{PREFIX}/decisions/{identifier}/pause?wait=1", json={})
+    assert done.status_code == 409 and "wrong_state" in done.json()["detail"]
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+@pytest.mark.parametrize("name", [None, "wrong", "vera", "ana", "otto", "ada", "glen"])
+def test_every_order_needs_its_role(waiting, verb, name):
+    engine, identifier = waiting
+    api = client(engine, TOKENS)
+    method = api.post if verb == "rollback" else api.put
+    status = method(f"{PREFIX}/decisions/{identifier}/{verb}", json={}, headers=auth(name) if name else {}).status_code
+    needed = VERBS[verb][1]
+    roles = {"vera": 1, "ana": 2, "otto": 3, "ada": 4}
+    if name in (None, "wrong"):
+        assert status == 401
+    elif name == "glen":
+        assert status == 404, "a foreign decision is as unknown as none"
+    else:
+        assert status == (202 if roles[name] >= needed else 403)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/decisions",
+        "/approvals",
+        "/scopes",
+        "/strategies",
+        "/strategies/pareto",
+        "/statistics",
+        f"/scopes/{CHAT}/audit",
+    ],
+)
+def test_every_page_needs_a_token_and_shows_only_the_callers_tenants(waiting, path):
+    engine, _ = waiting
+    api = client(engine, TOKENS)
+    assert api.get(PREFIX + path).status_code == 401
+    assert api.get(PREFIX + path, headers=auth("vera")).status_code == 200
+    foreign = api.get(PREFIX + path, headers=auth("glen"))
+    assert CHAT not in foreign.text
+
+
+def test_health_needs_no_token(waiting):
+    assert client(waiting[0], TOKENS).get("/health").json()["status"] == "ready"
+
+
+def test_the_network_is_not_listened_to_without_tokens():
+    with pytest.raises(Unprotected, match=r"api\.tokens is empty"):
+        check_bind(ApiSettings(host="0.0.0.0"))
+    check_bind(ApiSettings(host="0.0.0.0", tokens=TOKENS))
+    check_bind(ApiSettings(host="::1"))
+    check_bind(ApiSettings(host="localhost"))
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/decisions?limit=0", 422),
+        ("/decisions?limit=100000", 422),
+        ("/decisions?cursor=nonsense", 422),
+        ("/decisions/unknown", 404),
+        ("/strategies/unknown", 404),
+        ("/scopes/no/such/scope/audit", 404),
+        ("/nothing", 404),
+    ],
+)
+def test_bad_requests_get_a_clear_answer(waiting, path, status):
+    assert client(waiting[0]).get(PREFIX + path).status_code == status
+
+
+def test_bodies_are_bounded_and_checked(waiting):
+    engine, identifier = waiting
+    api = client(engine)
+    path = f"{PREFIX}/decisions/{identifier}/approve"
+    assert api.put(path, json={"reason": "x" * 20_000}).status_code == 413
+    assert api.put(path, json={"raeson": "typo"}).status_code == 422
+    assert api.put(path, content=b"{").status_code == 422
+    assert engine.model.decision(identifier)["state"] == "awaiting_approval"
+
+
+def test_pages_are_cut_and_go_on(waiting):
+    engine, _ = waiting
+    for number in range(3):
+        engine.switch(f"acme/more/{number}")
+    api = client(engine)
+    first = api.get(f"{PREFIX}/decisions?limit=3").json()
+    rest = api.get(f"{PREFIX}/decisions", params={"limit": 3, "cursor": first["next"]}).json()
+    assert len(first["items"]) == 3 and len(rest["items"]) == 1 and "next" not in rest
+
+
+def test_prompts_are_offered_and_a_scope_is_pinned(waiting):
+    engine, _ = waiting
+    api = client(engine)
+    path = f"{PREFIX}/scopes/{CHAT}/orders?wait=1"
+    assert api.post(path, json={"action": "offer", "variants": ["stepwise"]}).json()["verdict"] == "applied"
+    assert api.post(path, json={"action": "offer"}).status_code == 422
+    assert api.post(path, json={"action": "pin"}).json()["verdict"] == "applied"
+    audit = api.get(f"{PREFIX}/scopes/{CHAT}/audit?limit=2").json()["items"]
+    assert [record["actor"] for record in audit] == ["user:local", "user:local"]
+
+
+def test_the_openapi_document_is_current():
+    told = "write it again: python -m decision_stream.edge.api.document schemas/openapi.json"
+    assert (Path(__file__).parents[2] / "schemas" / "openapi.json").read_text() == rendered(), told
