@@ -170,8 +170,11 @@ async def _drained(traffic: Traffic) -> None:
         if time.monotonic() > deadline:
             raise Stuck(f"fed up to {traffic.fed}, judged up to {traffic.journalled.newest}")
         await asyncio.sleep(0.1)
+    deadline = time.monotonic() + DRAIN_LIMIT_S
     seen = -1
     while seen != traffic.journalled.count:
+        if time.monotonic() > deadline:
+            raise Stuck(f"the journal does not come to rest: {traffic.journalled.count} records, {seen} two seconds ago")
         seen = traffic.journalled.count
         await asyncio.sleep(2.0)
 
