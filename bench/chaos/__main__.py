@@ -174,7 +174,9 @@ async def _drained(traffic: Traffic) -> None:
     seen = -1
     while seen != traffic.journalled.count:
         if time.monotonic() > deadline:
-            raise Stuck(f"the journal does not come to rest: {traffic.journalled.count} records, {seen} two seconds ago")
+            raise Stuck(
+                f"the journal does not come to rest: {traffic.journalled.count} records, {seen} two seconds ago"
+            )
         seen = traffic.journalled.count
         await asyncio.sleep(2.0)
 
