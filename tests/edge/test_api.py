@@ -33,7 +33,7 @@ TOKENS = (
 
 def client(engine: Engine, tokens: tuple[ApiToken, ...] = ()) -> TestClient:
     settings = ApiSettings(tokens=tokens)
-    return TestClient(create_app(engine.model, settings, lambda: engine, lambda: True), raise_server_exceptions=True)
+    return TestClient(create_app(engine.model, settings, lambda: engine, lambda: True), base_url="http://127.0.0.1")
 
 
 def auth(name: str) -> dict[str, str]:
@@ -169,7 +169,7 @@ def test_bodies_are_bounded_and_checked(waiting):
     path = f"{PREFIX}/decisions/{identifier}/approve"
     assert api.put(path, json={"reason": "x" * 20_000}).status_code == 413
     assert api.put(path, json={"raeson": "typo"}).status_code == 422
-    assert api.put(path, content=b"{").status_code == 422
+    assert api.put(path, content=b"{", headers={"Content-Type": "application/json"}).status_code == 422
     assert engine.model.decision(identifier)["state"] == "awaiting_approval"
 
 

@@ -33,6 +33,7 @@ from ..api_settings import ApiSettings
 from ..read_model import Filter, ReadModel
 from .access import Caller, Role, caller_of
 from .commands import Commands
+from .dashboard import add_dashboard, foreign_origin
 
 PROBLEM = "application/problem+json"
 PREFIX = "/api/v1"
@@ -254,6 +255,7 @@ def create_app(
         return model.statistics(asking.tenants)
 
     app.include_router(router)
+    add_dashboard(app, model, caught_up, PREFIX, caller)
     return app
 
 
@@ -315,6 +317,9 @@ def _decoded(cursor: str | None) -> tuple[int, str] | None:
 
 def _guarded(settings: ApiSettings) -> Callable[..., Any]:
     async def guard(request: Request, call_next: Callable[..., Any]) -> Response:
+        foreign = foreign_origin(request, settings)
+        if foreign is not None:
+            return _problem(403, "not from here", foreign)
         length = request.headers.get("content-length", "0")
         if request.method in ("POST", "PUT") and "content-length" not in request.headers:
             return _problem(411, "length required", "send a Content-Length")
