@@ -13,6 +13,7 @@ from rich.table import Table
 
 from . import ENGINE_VERSION
 from .broker.choose import BrokerKind
+from .tools.verbs import register
 
 if TYPE_CHECKING:
     from .broker.choose import Broker
@@ -34,6 +35,7 @@ app.add_typer(schema_app, name="schema")
 app.add_typer(config_app, name="config")
 app.add_typer(broker_app, name="broker")
 app.add_typer(dlq_app, name="dlq")
+register(app)
 
 EXIT_USAGE = 2
 Config = Annotated[

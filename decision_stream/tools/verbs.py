@@ -1,0 +1,199 @@
+"""The operator's verbs on the command line: what the dashboard offers, for terminals and scripts.
+
+They ask the REST API, so that rights, tenants and the audit trail are the same as in a browser. Exit status: 0 done,
+1 refused, 2 not askable (no API, no right, nothing of that name).
+"""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .client import ADDRESS, ApiFault, Client
+
+CONFLICT = 409
+Identifier = Annotated[str, typer.Argument(help="Id of the decision, as `approvals` and `inspect` show it.")]
+Scope = Annotated[str, typer.Argument(help="Such as acme/support/chat.")]
+Address = Annotated[str | None, typer.Option("--api", metavar="URL", help=f"The API; or {ADDRESS}.")]
+Why = Annotated[str, typer.Option("--reason", "-r", help="Why; it stands in the audit trail.")]
+Key = Annotated[str | None, typer.Option("--key", help="Idempotency key: the same order twice is one.")]
+Seen = Annotated[str | None, typer.Option("--expected-state", help="Refuse when the decision is in another state.")]
+Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait for the engine's verdict.", min=0.0, max=30.0)]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+DECISION_VERBS = {
+    "approve": "Let a waiting decision go.",
+    "reject": "Refuse a waiting decision.",
+    "cancel": "Withdraw a decision that was not yet executed.",
+    "pause": "Hold a ramp at its present weight.",
+    "resume": "Let a held ramp go on.",
+    "rollback": "Undo a decision, running or completed.",
+}
+SCOPE_VERBS = {
+    "pin": "Fix a scope's configuration: nothing but safety decisions until it is unpinned.",
+    "unpin": "End a pin.",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    for verb, told in DECISION_VERBS.items():
+        app.command(verb, help=told)(_decision_verb(verb))
+    for verb, told in SCOPE_VERBS.items():
+        app.command(verb, help=told)(_scope_verb(verb))
+    for verb in (approvals, inspect, explain, experiments):
+        app.command()(verb)
+
+
+def approvals(api: Address = None, as_json: AsJson = False) -> None:
+    """List what waits for a person."""
+    found = _asked(lambda: Client(api).get("approvals"))["items"]
+    if as_json:
+        print(json.dumps(found))
+        return
+    _decisions(found, "nothing waits for a person")
+
+
+def inspect(
+    what: Annotated[str | None, typer.Argument(help="A decision's id or a scope; without it, all scopes.")] = None,
+    api: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a decision, a scope with its audit trail, or all scopes."""
+    client = Client(api)
+    if what is None:
+        scopes = _asked(lambda: client.get("scopes"))["items"]
+        if as_json:
+            print(json.dumps(scopes))
+            return
+        _show(Table("scope", "events"), [(row["scope"], str(row["events"])) for row in scopes], "no scope is known yet")
+    elif "/" in what:
+        decisions = _asked(lambda: client.get("decisions", scope=what))["items"]
+        audit = _asked(lambda: client.get("scopes", *what.split("/"), "audit"))["items"]
+        if as_json:
+            print(json.dumps({"scope": what, "decisions": decisions, "audit": audit}))
+            return
+        _decisions(decisions, "no decision was made on this scope")
+        rows = [(str(it["sequence"]), it["verdict"], it.get("actor") or "engine", _codes(it)) for it in audit]
+        _show(Table("#", "verdict", "by", "why"), rows, "")
+    else:
+        found = _asked(lambda: client.get("decisions", what))
+        if as_json:
+            print(json.dumps(found))
+            return
+        _decisions([found], "")
+        moves = [(it["to_state"], it["actor"] or "engine", it["reason"]) for it in found["transitions"]]
+        _show(Table("state", "by", "why"), moves, "")
+
+
+def explain(identifier: Identifier, api: Address = None, as_json: AsJson = False) -> None:
+    """Tell why: the claim, its evidence, the checks, what was considered, what would have flipped it."""
+    why = _asked(lambda: Client(api).get("decisions", identifier, "explain"))
+    if as_json:
+        print(json.dumps(why))
+        return
+    claim = why["claim"] or {}
+    print(f"{claim.get('kind', 'decision')}: {claim.get('reason', '')}\nstate: {why['state']}")
+    if why["risk"]:
+        print(f"risk: {why['risk']['level']} ({why['risk']['score']:.2f})")
+    for it in why["evidence"]:
+        print(f"evidence: {it['method']} {it.get('metric', '')}, n {it.get('samples', 0)} {it.get('detail', '')}")
+    for it in why["checks"]:
+        print(f"check: {it['name']} {'passed' if it['passed'] else 'failed'} {it.get('detail', '')}")
+    for it in why["considered"]:
+        print(f"not chosen: {it['what']}: {it['code']} {it.get('detail', '')}")
+    if why["would_flip"]:
+        print(f"would have been otherwise: {why['would_flip']}")
+
+
+def experiments(
+    scope: Annotated[str | None, typer.Option(help="Only of this scope.")] = None,
+    api: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """List experiments begun and concluded, newest first."""
+    client = Client(api)
+    kinds = ("start_experiment", "conclude_experiment")
+    found = [
+        row for kind in kinds for row in _asked(lambda k=kind: client.get("decisions", kind=k, scope=scope))["items"]
+    ]
+    found.sort(key=lambda row: (row["at_ms"], row["id"]), reverse=True)
+    if as_json:
+        print(json.dumps(found))
+        return
+    _decisions(found, "no experiment was begun yet")
+
+
+def _decision_verb(verb: str):
+    def order(
+        identifier: Identifier,
+        reason: Why = "",
+        wait: Wait = 10.0,
+        key: Key = None,
+        expected_state: Seen = None,
+        api: Address = None,
+        as_json: AsJson = False,
+    ) -> None:
+        body = {"reason": reason, "expected_state": expected_state}
+        method = "POST" if verb == "rollback" else "PUT"
+        done = _asked(
+            lambda: Client(api).order(method, "decisions", identifier, verb, body=body, key=key, wait_s=wait), as_json
+        )
+        _done(verb, done, as_json)
+
+    return order
+
+
+def _scope_verb(verb: str):
+    def order(
+        scope: Scope,
+        reason: Why = "",
+        wait: Wait = 10.0,
+        key: Key = None,
+        api: Address = None,
+        as_json: AsJson = False,
+    ) -> None:
+        body, path = {"action": verb, "reason": reason}, ("scopes", *scope.split("/"), "orders")
+        _done(verb, _asked(lambda: Client(api).order("POST", *path, body=body, key=key, wait_s=wait), as_json), as_json)
+
+    return order
+
+
+def _asked(ask, as_json: bool = False) -> Any:
+    try:
+        return ask()
+    except ApiFault as fault:
+        if as_json:
+            print(json.dumps({"status": fault.status, "detail": str(fault)}))
+        print(f"decision-stream: {fault}", file=sys.stderr)
+        sys.exit(1 if fault.status == CONFLICT else 2)
+
+
+def _done(verb: str, done: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(done))
+    elif done["verdict"]:
+        print(f"{verb}: {done['verdict']}")
+    else:
+        print(f"{verb}: sent as {done['command_id']}, not yet applied")
+
+
+def _decisions(rows: list[dict[str, Any]], otherwise: str) -> None:
+    table = Table("id", "what", "scope", "strategy", "state")
+    table.columns[0].no_wrap = True
+    _show(table, [(it["id"], it["kind"], it["scope"], it["strategy"], it["state"]) for it in rows], otherwise)
+
+
+def _codes(record: dict[str, Any]) -> str:
+    return ", ".join(it["code"] for it in record.get("reasons", []))
+
+
+def _show(table: Table, rows: list[tuple[str, ...]], otherwise: str) -> None:
+    for row in rows:
+        table.add_row(*row)
+    if rows:
+        Console().print(table)
+    elif otherwise:
+        print(otherwise)
