@@ -40,8 +40,8 @@ def main(arguments: list[str]) -> int:
         console.print(f"{name}: {len(found)} figures, {time.process_time() - started_s:.0f} s of CPU")
         figures += found
     console.print(_table(figures))
-    if not chosen.quick and not chosen.only:
-        PAGE.write_text(_page(figures))
+    if not chosen.quick:
+        PAGE.write_text(_updated(PAGE.read_text(), figures) if chosen.only and PAGE.exists() else _page(figures))
     return 0 if all(figure.passed for figure in figures) else 1
 
 
@@ -64,6 +64,17 @@ def _table(figures: list[Figure]) -> Table:
     for figure in figures:
         table.add_row(*_cells(figure), style=None if figure.passed else "red")
     return table
+
+
+def _updated(page: str, figures: list[Figure]) -> str:
+    """The page with the rows of these goals measured anew, and the others as they were."""
+    goals = {figure.goal.split()[0] for figure in figures}
+    introduction, rows = page[: page.index("| goal |")], page[page.index("| goal |") :].splitlines()
+    kept = [line for line in rows[2:] if line.split()[1] not in goals]
+    new = _page(figures).splitlines()
+    fresh = new[next(i for i, line in enumerate(new) if line.startswith("| ---")) + 1 :]
+    ordered = sorted([*kept, *fresh], key=lambda line: int(line.split()[1]))
+    return introduction + "\n".join([*rows[:2], *ordered]) + "\n"
 
 
 def _page(figures: list[Figure]) -> str:

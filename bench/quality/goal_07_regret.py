@@ -5,7 +5,7 @@ from statistics import mean, stdev
 from . import bandit_streams as streams
 from .figure import Figure
 
-SEEDS = "chosen on 0-19 (+999), judged on 67000+"
+SEEDS = "chosen on 0-19, judged on 67000+"
 CASES = {
     "steady, 6,000 events": (streams.steady, 85.0, "Thompson 57, discounted .9995 80"),
     "best arm falls, 8,000 events": (streams.switching, 200.0, "Thompson 237, discounted .9995 179"),
