@@ -5,7 +5,7 @@ from statistics import mean
 from . import bandit_streams as streams
 from .figure import Figure
 
-SEEDS = "judged on 70000+; nothing chosen"
+SEEDS = "judged on 70000+; the width .6 was chosen on 0-13 after .5 had missed this goal by .08"
 
 
 def run(quick: bool) -> list[Figure]:
