@@ -54,7 +54,7 @@ _judged = msgspec.json.Decoder(_Judged)
 
 
 class Traffic:
-    """Feeds at `rate` insights a second until `stop_feeding`; `fed` is the newest good insight's offset by partition."""
+    """Feeds at `rate` insights a second until `stop_feeding`; `fed` is the newest good one's offset by partition."""
 
     def __init__(self, bootstrap_servers: str, fleet: Fleet, rate: float, random: Random) -> None:
         self._bootstrap_servers = bootstrap_servers
