@@ -14,6 +14,7 @@ from decision_stream.model.decision import (
     Proposal,
     RiskLevel,
     Rollback,
+    StartExperiment,
 )
 from decision_stream.model.policy import EnginePolicy, Policy, RampPolicy, SafetyPolicy, ValidationPolicy
 from tests.engine.route import Route
@@ -82,6 +83,15 @@ def test_safety_needs_its_alarm_and_no_gain():
     assert failed(evidence_checks(ROLLBACK, policy)) == []
     assert impact_checks(ROLLBACK, policy) == constraint_checks(ROLLBACK, policy) == []
     assert failed(evidence_checks(replace(ROLLBACK, evidence=()), policy)) == ["evidence"]
+
+
+def test_starting_an_experiment_claims_nothing():
+    begun = StartExperiment(experiment_id="e", variants=("control", "v"), shares=(0.5, 0.5))
+    start = replace(ROLLBACK, decision=begun, changes=ConfigurationChanges(), confidence=None)
+    policy = Policy()
+    assert failed(evidence_checks(start, policy)) == []
+    assert impact_checks(start, policy) == constraint_checks(start, policy) == []
+    assert failed(evidence_checks(replace(start, evidence=()), policy)) == ["evidence"]
 
 
 def test_high_risk_waits_where_allowed_and_critical_never_goes():

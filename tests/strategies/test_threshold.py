@@ -70,6 +70,15 @@ def test_lost_quality_after_our_own_change_is_blamed_on_it():
     assert idea.decision.target_configuration_id == PREMIUM.id and idea.decision.reverts == "d1"
 
 
+def test_quality_lost_without_a_change_of_ours_goes_to_the_last_known_good():
+    history = versions(PREMIUM, CHEAP, since_ms=START_MS - 7 * 60 * MINUTE_MS)
+    bad = [insight(minute, quality=0.3) for minute in range(5)]
+    idea = first_idea(watched_for(bad, cold=ColdState(configuration=CHEAP, history=history)))
+    assert idea.decision.target_configuration_id == PREMIUM.id and idea.decision.reverts is None
+    unproven = (replace(history[0], healthy=False), history[1])
+    assert first_idea(watched_for(bad, cold=ColdState(configuration=CHEAP, history=unproven))) is None
+
+
 def test_errors_long_after_our_last_change_break_the_route():
     cold = ColdState(configuration=CHEAP, history=versions(PREMIUM, CHEAP, since_ms=START_MS - 7 * 60 * MINUTE_MS))
     idea = first_idea(watched_for((insight(minute, error_rate=0.5) for minute in range(5)), cold=cold))
