@@ -265,6 +265,15 @@ def test_a_scope_without_configuration_says_so():
     assert [reason.code for reason in effects.reasons] == ["no_configuration"]
 
 
+def test_a_window_of_another_configuration_is_not_judged():
+    route = Route()
+    route.tell(insight(0))
+    for minute in range(1, 10):
+        route.tell(insight(minute, configuration=Configuration(model="claimed"), quality=0.1, p95_ms=20_000.0))
+    assert route.state.cold.configuration == PREMIUM
+    assert route.directives == [] and "other_configuration" in route.codes()
+
+
 def test_a_quiet_insight_leaves_the_cold_part_the_same_object():
     route = Route()
     for minute in range(3):

@@ -5,6 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from decision_stream.model.policy import Policy, RampPolicy, ReferenceRange, Weights
+from decision_stream.strategies.registry import STRATEGIES
 
 
 def test_equal_policies_have_equal_hashes_and_any_knob_changes_it():
@@ -26,3 +27,10 @@ def test_an_empty_range_is_refused():
         ReferenceRange(ideal=1.0, nadir=1.0)
     with pytest.raises(ValueError, match="positive"):
         ReferenceRange(ideal=0.0, nadir=1.0, log=True)
+
+
+def test_the_priorities_are_those_asked_for():
+    policy = Policy()
+    priorities = {strategy.name: strategy.priority(policy) for strategy in STRATEGIES}
+    assert list(priorities.values()) == [200, 100, 90, 80, 70]
+    assert list(priorities) == ["threshold_based", "ab_testing", "pareto", "reinforcement", "adaptive_parameters"]
