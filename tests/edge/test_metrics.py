@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from decision_stream.edge.metrics import TABLE, Metrics
+from decision_stream.edge.metrics import LATENCY_BUCKETS, TABLE, Metrics
 from decision_stream.model.outcome import OutcomeStatus
 from tests.engine.route import Route
 from tests.factories import command, estimate, insight, outcome
@@ -42,6 +42,10 @@ def counted(route: Route, metrics: Metrics, event) -> None:
 
 def test_the_seeds_names_are_there():
     assert {row.name for row in TABLE} >= SEED_NAMES
+
+
+def test_latency_has_the_buckets_asked_for():
+    assert {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0} <= set(LATENCY_BUCKETS)
 
 
 def test_every_label_value_starts_at_zero():

@@ -126,3 +126,13 @@ def test_after_a_change_the_scope_rests():
         rival = estimate(f"cheap-{minute}", cost_usd=0.02 / (minute + 2), samples=9_000)
         route.tell(insight(minute, candidates=(rival,), **({"configuration": model} if model else {})))
     assert route.kinds == ["model_switch"] and "cooldown" in route.codes()
+
+
+def test_a_switch_takes_its_checks_away_and_safety_keeps_its_own():
+    off = Policy(
+        validation=ValidationPolicy(
+            enable_constraint_checking=False, enable_statistical_validation=False, enable_impact_prediction=False
+        )
+    )
+    assert evidence_checks(SWITCH, off) + impact_checks(SWITCH, off) + constraint_checks(SWITCH, off) == []
+    assert [check.name for check in evidence_checks(ROLLBACK, off)] == ["evidence"]
