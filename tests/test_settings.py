@@ -1,8 +1,11 @@
 """Settings: the seed's file loads, every mistake is named, and nothing is guessed."""
 
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
+import yaml
 
 from decision_stream.model.policy import Policy, Response, ThompsonSampling
 from decision_stream.settings import BadSettings, Settings, duration_ms, load, parse, shown_duration
@@ -31,6 +34,34 @@ def test_the_example_file_loads_with_the_values_it_names():
     assert policy.threshold_based.responses.on_anomaly is Response.CIRCUIT_BREAK
     assert policy.safety.min_time_between_changes_ms == 5 * MINUTE_MS
     assert policy.pareto.min_candidates == 5
+
+
+def leaves(found: object, path: str = "") -> dict[str, object]:
+    """Every value of nested mappings and structs by its path, without units and the level `config` of the file."""
+    items = found.items() if isinstance(found, dict) else msgspec.structs.asdict(found).items()
+    told: dict[str, object] = {}
+    for name, value in items:
+        place = path if name == "config" else f"{path}.{re.sub('_(ms|usd)$', '', name)}".lstrip(".")
+        nested = isinstance(value, dict | msgspec.Struct) and "allocation" not in name
+        told |= leaves(value, place) if nested else {place: value}
+    return told
+
+
+def test_every_value_of_the_example_file_arrives_and_the_defaults_differ_where_they_are_meant_to():
+    document = yaml.safe_load(EXAMPLE.read_text())
+    del document["monitoring"]
+    asked = leaves({**document.pop("strategies"), **document})
+    loaded, default = leaves(load(EXAMPLE, {}).policy), leaves(Policy())
+    for path, value in asked.items():
+        expected = duration_ms(value) if isinstance(value, str) and value[0].isdigit() else value
+        assert loaded[path] == (ThompsonSampling() if "allocation" in path else expected), path
+    told = {path for path in asked if loaded[path] != default[path] and not path.startswith("reinforcement.")}
+    assert told == {
+        "ab_testing.min_sample_size",
+        "ab_testing.allocation_strategy",
+        "pareto.min_candidates",
+        "adaptive_parameters.search_strategy",
+    }
 
 
 def test_the_environment_overrides_the_file():
