@@ -76,5 +76,5 @@ def test_the_topics_of_the_architecture_page_are_those_of_the_table():
 
 
 def test_no_lock_names_an_index():
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-oracles.lock"):
         assert "://" not in (ROOT / name).read_text()
