@@ -13,7 +13,7 @@ PURE_MODULES = frozenset(
     {
         "__future__", "annotated_types", "collections", "dataclasses", "enum", "functools", "hashlib", "itertools",
         "math", "msgspec", "numpy", "operator", "statistics", "struct", "types", "typing", "uuid", "scipy", "bisect",
-        "numbers", "array",
+        "fnmatch", "numbers", "array",
     }
 )  # fmt: skip
 PURE_CALLS = frozenset({"open", "print", "input", "exec", "eval"})

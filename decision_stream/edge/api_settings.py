@@ -27,4 +27,7 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     tokens: tuple[ApiToken, ...] = ()
     # Rows of one page at most.
     max_page: Annotated[int, Meta(ge=1, le=1_000)] = 200
+    # The time that orders carry: the wall's, or, where events are played faster than the wall's clock or from the past,
+    # that of the scope's newest event (`events`).
+    clock: Literal["wall", "events"] = "wall"
     max_body_bytes: Annotated[int, Meta(ge=100, le=1_000_000)] = 16_384

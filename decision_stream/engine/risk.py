@@ -1,5 +1,9 @@
 """Risk of a change: how many requests it touches, how bad it could be, how well it can be undone, how new it is."""
 
+from fnmatch import fnmatchcase
+
+from msgspec.structs import replace
+
 from ..model.configuration import Configuration
 from ..model.decision import ImpactEstimate, PredictedImpact, Risk, RiskLevel
 from ..model.policy import SafetyPolicy
@@ -7,6 +11,9 @@ from ..model.state import ColdState
 
 LEVELS = ((0.35, RiskLevel.LOW), (0.65, RiskLevel.MEDIUM), (0.9, RiskLevel.HIGH))
 """Upper ends of the levels; above the last it is critical."""
+
+SENSITIVE_SCORE = 0.7
+"""Least score of a change on a sensitive scope: high, whatever the numbers say."""
 
 SAFETY_RISK = Risk(level=RiskLevel.LOW, score=0.0, exposure=1.0, worst_case=0.0, reversibility=0.0, novelty=0.0)
 """Going back to a configuration known to be good, or to the fallback, is the least risky thing to do."""
@@ -29,10 +36,29 @@ def assess(
     known = any(version.configuration.id == target.id for version in cold.history)
     novelty = 0.0 if known else 1.0
     score = min(1.0, worst * (0.4 + 0.4 * exposure) + 0.1 * undo + 0.1 * novelty)
-    level = next((level for limit, level in LEVELS if score <= limit), RiskLevel.CRITICAL)
     return Risk(
-        level=level, score=score, exposure=exposure, worst_case=worst, reversibility=1.0 - undo, novelty=novelty
+        level=_level(score), score=score, exposure=exposure, worst_case=worst, reversibility=1.0 - undo, novelty=novelty
     )
+
+
+def is_sensitive(scope: str, safety: SafetyPolicy) -> bool:
+    """Whether the policy names this scope, itself or by a pattern, as one to be careful with.
+
+    >>> is_sensitive("bank/payments/refund", SafetyPolicy(sensitive_scopes=("bank/payments/*",)))
+    True
+    """
+    return any(fnmatchcase(scope, pattern) for pattern in safety.sensitive_scopes)
+
+
+def on_sensitive_scope(risk: Risk) -> Risk:
+    """The same risk, raised to high where it was lower."""
+    if risk.score >= SENSITIVE_SCORE:
+        return risk
+    return replace(risk, level=_level(SENSITIVE_SCORE), score=SENSITIVE_SCORE)
+
+
+def _level(score: float) -> RiskLevel:
+    return next((level for limit, level in LEVELS if score <= limit), RiskLevel.CRITICAL)
 
 
 def _badness(estimate: ImpactEstimate | None, allowed: float, sign: float) -> float:

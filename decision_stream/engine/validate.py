@@ -25,7 +25,7 @@ from .deadlines import pass_time
 from .execution import execute, path
 from .identity import derived_id
 from .orders import ramps
-from .risk import SAFETY_RISK, assess
+from .risk import SAFETY_RISK, assess, is_sensitive, on_sensitive_scope
 from .rollback import roll_back, yield_to_safety
 from .turn import Turn
 
@@ -85,7 +85,8 @@ def _risk(turn: Turn, proposal: Proposal, target: Configuration | None) -> Risk:
             exposure = 1.0 - shares[0]
         case _:
             exposure = turn.policy.ramp.initial_weight if ramps(proposal.decision) else 1.0
-    return assess(proposal.impact, target, turn.cold, turn.policy.safety, exposure, undo=0.0)
+    risk = assess(proposal.impact, target, turn.cold, turn.policy.safety, exposure, undo=0.0)
+    return on_sensitive_scope(risk) if is_sensitive(turn.scope, turn.policy.safety) else risk
 
 
 def _safety_check(turn: Turn, proposal: Proposal, target: Configuration | None) -> Check:
@@ -113,6 +114,14 @@ def _needs_approval(turn: Turn, proposal: Proposal, risk: Risk) -> bool:
     if autonomy_of(turn.cold, turn.policy) is not Autonomy.AUTOPILOT:
         return True
     return risk.level.rank > turn.policy.safety.max_risk_level.rank
+
+
+def _why_waits(turn: Turn, risk: Risk) -> str:
+    autonomy = autonomy_of(turn.cold, turn.policy)
+    told = f"risk is {risk.level}"
+    if is_sensitive(turn.scope, turn.policy.safety):
+        told += ", the scope is sensitive"
+    return told if autonomy is Autonomy.AUTOPILOT else f"{told}, autonomy is {autonomy}"
 
 
 def _reject(turn: Turn, proposal: Proposal, failed: list[Check]) -> Effects:
@@ -172,7 +181,7 @@ def _wait(turn: Turn, decision: Decision, risk: Risk) -> Effects:
         decision=decision, state=DecisionState.AWAITING_APPROVAL, since_ms=turn.at_ms, deadline_ms=deadline_ms
     )
     states = (DecisionState.PENDING, DecisionState.VALIDATING, DecisionState.AWAITING_APPROVAL)
-    transitions: tuple[Transition, ...] = path(turn, decision.id, states, f"risk is {risk.level}")
+    transitions: tuple[Transition, ...] = path(turn, decision.id, states, _why_waits(turn, risk))
     turn.begin(live, transitions)
     turn.alert("approval_needed", f"{decision.kind} {decision.id} waits for approval until {deadline_ms}", "info")
     return turn.effects(Stage.VALIDATE, Verdict.AWAITING_APPROVAL)

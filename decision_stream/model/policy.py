@@ -288,6 +288,9 @@ class SafetyPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     # The highest risk that goes without a human; one level above waits for approval, critical is refused.
     max_risk_level: RiskLevel = RiskLevel.MEDIUM
     require_approval_for_high_risk: bool = True
+    # Scopes, by name or shell pattern (`bank/payments/*`), on which a mistake costs more than the numbers tell: every
+    # change of them but a safety decision is high risk at least.
+    sensitive_scopes: tuple[Name, ...] = ()
     # Per scope; more than one at once would confound each other, so that 0 forbids and any other number allows one.
     max_concurrent_experiments: Count = 3
     min_time_between_changes_ms: DurationMs = 5 * MINUTE_MS

@@ -1,6 +1,6 @@
 """Risk: what it grows with, and what is taken for the worst."""
 
-from decision_stream.engine.risk import assess
+from decision_stream.engine.risk import assess, is_sensitive, on_sensitive_scope
 from decision_stream.model.configuration import Configuration
 from decision_stream.model.decision import ImpactEstimate, Interval, PredictedImpact, RiskLevel
 from decision_stream.model.policy import SafetyPolicy
@@ -33,3 +33,13 @@ def test_it_grows_with_exposure_novelty_and_what_cannot_be_undone():
     assert risk(bad, exposure=1.0).score > least
     assert risk(bad, cold=ColdState()).score > least
     assert risk(bad, undo=1.0).score > least
+
+
+def test_a_sensitive_scope_is_high_risk_at_least():
+    safety = SafetyPolicy(sensitive_scopes=("bank/payments/*", "a/b/c"))
+    assert is_sensitive("bank/payments/refund", safety) and is_sensitive("a/b/c", safety)
+    assert not is_sensitive("bank/loans/refund", safety) and not is_sensitive("a/b/cd", safety)
+    raised = on_sensitive_scope(risk(NONE))
+    assert raised.level is RiskLevel.HIGH and raised.worst_case == 0.0
+    critical = risk(None, cold=ColdState(), exposure=1.0, undo=1.0)
+    assert on_sensitive_scope(critical) == critical

@@ -150,6 +150,18 @@ def test_a_risky_change_waits_and_goes_only_after_approval():
     assert route.states_of(waiting.id)[-3:] == ["approved", "executing", "monitoring"]
 
 
+def test_a_change_on_a_sensitive_scope_waits_as_high_risk_and_a_rollback_does_not():
+    route = Route(policy=Policy(safety=SafetyPolicy(sensitive_scopes=("acme/*",))))
+    told_of_a_cheaper_model(route)
+    (live,) = route.state.cold.live
+    assert live.decision.risk.level is RiskLevel.HIGH and route.directives == []
+    reasons = [transition.reason for effects in route.effects for transition in effects.transitions]
+    assert "risk is high, the scope is sensitive" in reasons
+    route.tell(command(6, Approve(decision_id=live.decision.id)))
+    route.tell(command(7, Revert(decision_id=live.decision.id)))
+    assert route.kinds == ["model_switch", "rollback"]
+
+
 @pytest.mark.parametrize(("instruction", "state"), [(Reject, "rejected"), (Cancel, "cancelled"), (None, "expired")])
 def test_a_waiting_decision_may_end_without_being_executed(instruction, state):
     route = Route(policy=Policy(safety=SafetyPolicy(autonomy=Autonomy.APPROVE)))

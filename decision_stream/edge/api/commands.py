@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
@@ -13,15 +13,17 @@ from ...wire.codec import encode
 from ..read_model import ReadModel
 
 POLL_S = 0.05
+Clock = Literal["wall", "events"]
 
 
 class Commands:
     """Publishes instructions; one producer for the process."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, model: ReadModel) -> None:
+    def __init__(self, producer: AIOKafkaProducer, topic: str, model: ReadModel, clock: Clock = "wall") -> None:
         self._producer = producer
         self._topic = topic
         self._model = model
+        self._clock = clock
 
     async def send(self, scope: str, instruction: Instruction, actor: str, reason: str, key: str | None) -> str:
         """Publish and return the command's id once the broker has it.
@@ -32,13 +34,21 @@ class Commands:
         command = Command(
             id=identifier,
             scope=scope,
-            at_ms=time.time_ns() // 1_000_000,
+            at_ms=await self._now_ms(scope),
             instruction=instruction,
             actor=actor,
             reason=reason,
         )
         await self._producer.send_and_wait(self._topic, encode(command), key=scope.encode())
         return identifier
+
+    async def _now_ms(self, scope: str) -> int:
+        """The time of an order: the wall's, or that of the newest event that the scope is known to have seen."""
+        if self._clock == "events":
+            newest = await asyncio.to_thread(self._model.audit, scope, None, 1)
+            if newest:
+                return int(newest[0]["at_ms"])
+        return time.time_ns() // 1_000_000
 
     async def verdict(self, identifier: str, wait_s: float) -> dict[str, Any] | None:
         """The journal record of a command, None when it was not applied within `wait_s`."""

@@ -29,7 +29,7 @@ async def serve_api(settings: ApiSettings, bootstrap_servers: str, prefix: str, 
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, enable_idempotence=True, acks="all")
     await producer.start()
     projector = Projector(model, bootstrap_servers, prefix, partitions)
-    commands = Commands(producer, f"{prefix}commands", model)
+    commands = Commands(producer, f"{prefix}commands", model, settings.clock)
     app = create_app(model, settings, lambda: commands, lambda: projector.caught_up)
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
