@@ -79,11 +79,15 @@ def measured(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
             return
 
 
-def stop(turn: Turn, live: LiveDecision, reason: str) -> None:
-    """Serve the control again and close the experiment without a winner."""
+def stop(turn: Turn, live: LiveDecision, reason: str, *, tried: bool = True) -> None:
+    """Serve the control again and close the experiment without a winner.
+
+    What was `tried` is not tried again; an experiment that a human cut short was not.
+    """
     experiment = turn.cold.experiment
     live = turn.order(live, EndExperiment(experiment_id=_experiment_id(live), winner=None))
-    _remember(turn, experiment)
+    if tried:
+        _remember(turn, experiment)
     breaker.record(turn, turn.move(live, DecisionState.COMPLETED, reason))
 
 

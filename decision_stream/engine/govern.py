@@ -22,10 +22,11 @@ from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
 from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision
-from . import breaker
+from . import breaker, pins
 from .completion import close
 from .deadlines import pass_time, undo
 from .execution import execute_approved
+from .ramp import deadline_of
 from .rollback import roll_back, yield_to_safety
 from .turn import Turn
 
@@ -67,6 +68,7 @@ def _carry_out(turn: Turn, command: Command) -> tuple[str, str] | None:
             return _resume(turn, decision_id, command)
         case Pin():
             turn.update(pinned_by=command.actor)
+            pins.stop_all(turn)
         case Unpin():
             turn.update(pinned_by=None)
         case SetAutonomy(level=level):
@@ -96,14 +98,16 @@ def _approve(turn: Turn, decision_id: str, command: Command) -> tuple[str, str] 
     if decision.from_configuration_id != turn.configuration.id:
         close(turn, live, DecisionState.SUPERSEDED, "the configuration has changed since it was judged")
         return ("outdated", "the configuration has changed since the decision was judged; it is superseded")
-    if decision.kind not in ("rollback", "circuit_break"):
+    if not decision.is_safety:
+        if turn.cold.pinned_by is not None:
+            return ("pinned", f"pinned by {turn.cold.pinned_by}; unpin the scope first")
         paused = breaker.refusal(turn)
         if paused is not None:
             return ("breaker", paused)
         breaker.admit(turn, decision.id)
     live = turn.put(replace(live, approved_by=command.actor))
     reason = f"approved by {command.actor}" + (f": {command.reason}" if command.reason else "")
-    if decision.kind in ("rollback", "circuit_break"):
+    if decision.is_safety:
         yield_to_safety(turn, decision, reason)
     execute_approved(turn, live, turn.target_of(decision), reason)
     return None
@@ -165,6 +169,10 @@ def _resume(turn: Turn, decision_id: str, command: Command) -> tuple[str, str] |
     live = turn.live(decision_id)
     if live is None or live.ramp is None or live.state is not DecisionState.PAUSED:
         return ("wrong_state", "only a paused ramp can be resumed")
-    deadline_ms = turn.at_ms + turn.policy.ramp.max_duration_ms
-    turn.move(live, DecisionState.MONITORING, f"resumed by {command.actor}", deadline_ms)
+    if turn.cold.pinned_by is not None:
+        return ("pinned", f"pinned by {turn.cold.pinned_by}; unpin the scope first")
+    # The time it was held does not count against its longest duration.
+    ramp = replace(live.ramp, started_at_ms=live.ramp.started_at_ms + turn.at_ms - live.since_ms)
+    live = turn.put(replace(live, ramp=ramp))
+    turn.move(live, DecisionState.MONITORING, f"resumed by {command.actor}", deadline_of(turn, ramp))
     return None

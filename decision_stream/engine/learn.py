@@ -6,7 +6,7 @@ from ..model.journal import Stage, Verdict
 from ..model.lifecycle import DecisionState
 from ..model.outcome import Outcome, OutcomeStatus
 from ..model.state import LiveDecision
-from . import experiments, ramp
+from . import experiments, pins, ramp
 from .completion import close, complete
 from .deadlines import pass_time, undo
 from .rollback import forget_measurements, restored, rollback_failed
@@ -45,7 +45,7 @@ def _take(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
         case OutcomeStatus.APPLIED if live.ramp is not None and not live.ramp.acknowledged:
             if outcome.step == live.step - 1:
                 ramp.acknowledged(turn, live)
-        case OutcomeStatus.MEASURED if live.state is DecisionState.MONITORING and live.ramp is not None:
+        case OutcomeStatus.MEASURED if _serves(live) and live.ramp is not None:
             ramp.measured(turn, live, outcome)
         case OutcomeStatus.MEASURED if (
             live.state is DecisionState.MONITORING and live.decision.kind == "start_experiment"
@@ -85,7 +85,9 @@ def _applied(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
         case StartExperiment():
             experiments.begin(turn, decision)
         case _ if live.ramp is not None:
-            ramp.acknowledged(turn, live)
+            live = ramp.acknowledged(turn, live)
+            if turn.cold.pinned_by is not None:
+                pins.stop(turn, live)
         case _ if not decision.changes.facets:
             complete(turn, live)
 

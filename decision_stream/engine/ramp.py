@@ -8,6 +8,7 @@ safety strategy's alarms until its time is over.
 from msgspec.structs import replace
 
 from ..model.decision import Evidence
+from ..model.lifecycle import DecisionState
 from ..model.metrics import ArmSample
 from ..model.outcome import CONTROL, TREATMENT, Outcome
 from ..model.state import LiveDecision, Ramp
@@ -21,24 +22,30 @@ def acknowledged(turn: Turn, live: LiveDecision) -> LiveDecision:
     """The actuator serves the step's weight; the clock of the step starts."""
     assert live.ramp is not None
     ramp = replace(live.ramp, acknowledged=True, step_at_ms=turn.at_ms, step_requests=0)
+    # A held ramp keeps the deadline of its pause.
+    held = live.state is DecisionState.PAUSED
+    return turn.put(replace(live, ramp=ramp, deadline_ms=live.deadline_ms if held else deadline_of(turn, ramp)))
+
+
+def deadline_of(turn: Turn, ramp: Ramp) -> int:
+    """When a running ramp must have moved on: its order acknowledged, its bake over, or the whole of it done."""
     rules = turn.policy.ramp
-    deadline_ms = (
-        turn.at_ms + rules.bake_ms
-        if ramp.weight >= 1.0
-        else max(ramp.started_at_ms + rules.max_duration_ms, turn.at_ms)
-    )
-    return turn.put(replace(live, ramp=ramp, deadline_ms=deadline_ms))
+    if not ramp.acknowledged:
+        return turn.at_ms + turn.policy.engine.decision_timeout_ms
+    if ramp.weight >= 1.0:
+        return turn.at_ms + rules.bake_ms
+    return max(ramp.started_at_ms + rules.max_duration_ms, turn.at_ms)
 
 
 def measured(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
-    """Take in a window of both arms, judge the guards, and hold, step up or roll back."""
+    """Take in a window of both arms, judge the guards, and hold, step up or roll back. A held ramp never steps up."""
     assert live.ramp is not None
     live, readings = _taken_in(turn, live, live.ramp, outcome)
     assert live.ramp is not None
     breached = [reading for reading in readings if reading.breached]
     if breached:
         _roll_back(turn, live, breached)
-    elif _may_step(turn, live.ramp, readings):
+    elif live.state is DecisionState.MONITORING and _may_step(turn, live.ramp, readings):
         _step_up(turn, live, live.ramp)
 
 
@@ -83,7 +90,7 @@ def _step_up(turn: Turn, live: LiveDecision, ramp: Ramp) -> None:
         step_control=ArmSample(),
         blocks=closed(ramp.step_treatment, ramp.step_control, ramp.blocks),
     )
-    live = turn.put(replace(live, ramp=ramp, deadline_ms=turn.at_ms + turn.policy.engine.decision_timeout_ms))
+    live = turn.put(replace(live, ramp=ramp, deadline_ms=deadline_of(turn, ramp)))
     turn.order(live, order_for(live.decision.decision, turn.target_of(live.decision), weight))
 
 

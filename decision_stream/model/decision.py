@@ -254,6 +254,11 @@ class Decision(Struct, frozen=True, kw_only=True):
         return DECISION_KINDS[type(self.decision)]
 
     @property
+    def is_safety(self) -> bool:
+        """True for rollbacks and circuit breaks."""
+        return self.kind in SAFETY_KINDS
+
+    @property
     def held_facets(self) -> tuple[Facet, ...]:
         """Facets that nobody else may touch meanwhile: what it changes, and everything while an experiment runs."""
         return tuple(Facet) if isinstance(self.decision, StartExperiment) else self.changes.facets

@@ -22,6 +22,13 @@ SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
 DurationMs = Annotated[int, Meta(ge=0, le=366 * DAY_MS)]
 
 
+class OnPin(StrEnum):
+    """What a pin does to a change that is under way: hold it at its weight, or take it back."""
+
+    HOLD = "hold"
+    ROLL_BACK = "roll_back"
+
+
 class Response(StrEnum):
     """What the safety strategy does about a finding (seed §4.5)."""
 
@@ -296,6 +303,9 @@ class SafetyPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     min_time_between_changes_ms: DurationMs = 5 * MINUTE_MS
     max_rollback_depth: Annotated[int, Meta(ge=1, le=100)] = 10
     autonomy: Autonomy = Autonomy.AUTOPILOT
+    # A human's word is not overridden: what a pin does to ramps under way. A held one is guarded, and undone when
+    # nobody resumes it within the pause timeout. A running experiment is ended without a winner either way.
+    on_pin: OnPin = OnPin.HOLD
 
 
 class RampPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
