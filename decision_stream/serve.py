@@ -1,12 +1,15 @@
 """Serves a worker with its probes and metrics, after checking that the topics are as they must be."""
 
+import asyncio
 import logging
+import os
 
 from .broker.topics import plan, topic_table
 from .edge.health import HealthServer
 from .edge.logs import DecisionLog
 from .edge.metrics import Metrics
 from .edge.observers import Observers
+from .edge.tracing import tracing
 from .settings import Settings
 from .stream.worker import Worker
 
@@ -27,8 +30,10 @@ async def serve(settings: Settings, bootstrap_servers: str) -> int:
     if wrong:
         return EXIT_TOPICS
     metrics = Metrics()
-    worker = Worker(settings.stream(bootstrap_servers), Observers(metrics, DecisionLog()))
     monitoring = settings.monitoring
+    traces = tracing(monitoring.enable_tracing, os.environ)
+    observers = (metrics, DecisionLog(), traces) if traces is not None else (metrics, DecisionLog())
+    worker = Worker(settings.stream(bootstrap_servers, begins_traces=traces is not None), Observers(*observers))
     render = metrics.render if monitoring.enable_prometheus else None
     server = HealthServer(monitoring.host, monitoring.metrics_port, worker.health, render)
     try:
@@ -43,4 +48,6 @@ async def serve(settings: Settings, bootstrap_servers: str) -> int:
         await worker.run()
     finally:
         await server.stop()
+        if traces is not None:
+            await asyncio.to_thread(traces.stop)
     return 0

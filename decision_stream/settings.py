@@ -95,7 +95,8 @@ class MonitoringSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 9_464
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     enable_prometheus: bool = True
-    # Accepted; there are no traces yet.
+    # Spans for OpenTelemetry (extra `otel`), also on when OTEL_EXPORTER_OTLP_ENDPOINT is set; an insight without a
+    # trace begins one. Contexts are carried on in any case.
     enable_tracing: bool = False
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
     log_format: Annotated[str, Meta(pattern="^(auto|json|text)$")] = "auto"
@@ -109,13 +110,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     monitoring: MonitoringSettings = MonitoringSettings()
     api: ApiSettings = ApiSettings()
 
-    def stream(self, bootstrap_servers: str) -> StreamSettings:
+    def stream(self, bootstrap_servers: str, *, begins_traces: bool = False) -> StreamSettings:
         """What the worker needs, with the Kafka that was chosen."""
         kafka = self.kafka
         names = {info.name for info in fields(kafka)} - {"bootstrap_servers"}
         return StreamSettings(
             bootstrap_servers=bootstrap_servers,
             policy=self.policy,
+            begins_traces=begins_traces,
             **{name: getattr(kafka, name) for name in sorted(names)},
         )
 

@@ -8,6 +8,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from ..model.effect import Effects
 from ..model.event import Event
+from ..model.trace import trace_id
 from ..stream.observer import SilentObserver
 
 # Faust and aiokafka tell every step of a rebalance at INFO; what matters of it the worker says itself.
@@ -43,13 +44,19 @@ class DecisionLog(SilentObserver):
 
     def applied(self, event: Event, effects: Effects, seconds: float, age_seconds: float) -> None:
         """Log what the event led to."""
+        about = {subject.id: subject for subject in effects.about}
         for transition in effects.transitions:
+            subject = about[transition.decision_id]
             log.info(
                 "decision moved",
                 extra={
                     "decision_id": transition.decision_id,
                     "scope": event.scope,
                     "state": transition.to_state.value,
+                    "strategy": subject.strategy,
+                    "decision_type": subject.kind,
+                    "confidence": subject.confidence,
+                    "trace_id": subject.trace or trace_id(event.traceparent),
                     "why": transition.reason,
                 },
             )

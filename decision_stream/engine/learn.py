@@ -25,6 +25,7 @@ def learn(turn: Turn, outcome: Outcome) -> Effects:
         pass_time(turn)
         return _without_decision(turn, outcome)
     turn.see(outcome.id)
+    turn.concern(live.decision)
     _take(turn, live, outcome)
     pass_time(turn)
     return turn.effects(Stage.LEARN, Verdict.LEARNED)

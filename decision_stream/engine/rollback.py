@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from ..model.configuration import Configuration, changes_between
 from ..model.decision import Check, Decision, Evidence, Rollback
+from ..model.effect import Subject
 from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
 from ..model.state import Alarm, ClosedDecision, Live, LiveDecision, Watch
@@ -31,6 +32,7 @@ def roll_back(
     """Decide and order a rollback; what it reverts starts rolling back, what waits is superseded."""
     assert turn.configuration is not None
     identifier = proposal_id or derived_id(turn.scope, turn.event_id, strategy, "rollback")
+    reverted = turn.live(reverts) if reverts is not None else None
     decision = turn.decide(
         id=derived_id(identifier, "decision"),
         strategy=strategy,
@@ -42,6 +44,8 @@ def roll_back(
         proposal_id=identifier,
         evidence=evidence,
         checks=checks,
+        # Whatever has no trace of its own, such as a deadline, is told in that of the change it undoes.
+        trace=turn.trace or (reverted.decision.trace if reverted is not None else ""),
     )
     yield_to_safety(turn, decision, reason)
     return execute(turn, decision, target)
@@ -114,7 +118,8 @@ def _reopen(turn: Turn, decision_id: str, to: DecisionState, reason: str) -> Non
     closed = next((closed for closed in turn.cold.closed if closed.id == decision_id), None)
     if closed is None or to not in MOVES[closed.state]:
         return
-    turn.note(Transition(decision_id=closed.id, from_state=closed.state, to_state=to, reason=reason, at_ms=turn.at_ms))
+    moved = Transition(decision_id=closed.id, from_state=closed.state, to_state=to, reason=reason, at_ms=turn.at_ms)
+    turn.note(moved, Subject(closed.id, closed.strategy, closed.kind))
     turn.update(
         closed=tuple(_with_state(entry, to) if entry.id == decision_id else entry for entry in turn.cold.closed)
     )

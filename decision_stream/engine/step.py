@@ -12,6 +12,7 @@ from ..model.insight import Insight
 from ..model.outcome import Outcome
 from ..model.policy import Policy
 from ..model.state import ScopeState
+from ..model.trace import trace_id
 from .evaluate import evaluate
 from .govern import govern
 from .learn import learn
@@ -32,7 +33,7 @@ def step(state: ScopeState, event: Event, policy: Policy) -> tuple[ScopeState, E
     """
     if event.scope != state.scope:
         raise ValueError(f"event is of scope {event.scope!r}, expected {state.scope!r}")
-    turn = Turn(state, event.id, event.at_ms, policy)
+    turn = Turn(state, event.id, event.at_ms, policy, trace_id(event.traceparent))
     match event:
         case Insight():
             effects = evaluate(turn, event)

@@ -6,7 +6,7 @@ from .. import ENGINE_VERSION
 from ..model.actuation import Directive, Order
 from ..model.configuration import Configuration, ConfigurationChanges
 from ..model.decision import Alternative, Check, Decision, DecisionType, Evidence, PredictedImpact, Proposal, Risk
-from ..model.effect import Effects
+from ..model.effect import Effects, Subject
 from ..model.journal import Alert, Learning, Reason, Stage, Transition, Verdict
 from ..model.lifecycle import DecisionState
 from ..model.policy import Policy
@@ -26,10 +26,11 @@ class Turn:
     `at_ms` is engine time: it never runs backwards, so a late event is judged as if it came now.
     """
 
-    def __init__(self, state: ScopeState, event_id: str, event_at_ms: int, policy: Policy) -> None:
+    def __init__(self, state: ScopeState, event_id: str, event_at_ms: int, policy: Policy, trace: str = "") -> None:
         self.scope = state.scope
         self.event_id = event_id
         self.policy = policy
+        self.trace = trace
         self.at_ms = max(state.hot.at_ms, event_at_ms)
         self._before = state
         self.hot: HotState = state.hot if self.at_ms == state.hot.at_ms else replace(state.hot, at_ms=self.at_ms)
@@ -40,6 +41,7 @@ class Turn:
         self._transitions: list[Transition] = []
         self._alerts: list[Alert] = []
         self._learnings: list[Learning] = []
+        self._about: dict[str, Subject] = {}
 
     @property
     def configuration(self) -> Configuration | None:
@@ -93,13 +95,21 @@ class Turn:
         """The decision of this id if it is not over."""
         return next((live for live in self.cold.live if live.decision.id == decision_id), None)
 
+    def concern(self, decision: Decision) -> None:
+        """Note that the event is about this decision."""
+        self._about[decision.id] = Subject(
+            decision.id, decision.strategy, decision.kind, decision.confidence, decision.trace
+        )
+
     def begin(self, live: LiveDecision, transitions: tuple[Transition, ...]) -> None:
         """Take up a new decision that has passed these transitions."""
         self._transitions.extend(transitions)
+        self.concern(live.decision)
         self.update(live=(*self.cold.live, live))
 
-    def note(self, transition: Transition) -> None:
+    def note(self, transition: Transition, subject: Subject) -> None:
         """Record a transition of a decision that is not kept among the live ones."""
+        self._about[subject.id] = subject
         self._transitions.append(transition)
 
     def put(self, live: LiveDecision) -> LiveDecision:
@@ -113,6 +123,7 @@ class Turn:
         `deadline_ms` is required for a state that is not over.
         """
         check_move(live.state, to)
+        self.concern(live.decision)
         self._transitions.append(
             Transition(
                 decision_id=live.decision.id, from_state=live.state, to_state=to, reason=reason, at_ms=self.at_ms
@@ -156,6 +167,7 @@ class Turn:
         checks: tuple[Check, ...] = (),
         alternatives: tuple[Alternative, ...] = (),
         would_flip: str = "",
+        trace: str = "",
     ) -> Decision:
         """Make a decision record with the scope's next sequence number."""
         assert self.configuration is not None, "a scope without configuration decides nothing"
@@ -183,6 +195,7 @@ class Turn:
             policy_hash=self.policy.hash,
             engine_version=ENGINE_VERSION,
             would_flip=would_flip,
+            trace=trace or self.trace,
         )
 
     def target_of(self, decision: Decision) -> Configuration:
@@ -201,6 +214,7 @@ class Turn:
             alerts=tuple(self._alerts),
             learnings=tuple(self._learnings),
             actor=self.actor,
+            about=tuple(self._about.values()),
         )
 
     def _close(self, live: LiveDecision) -> None:

@@ -15,7 +15,7 @@ from ..model.decision import (
     Rollback,
     StartExperiment,
 )
-from ..model.effect import Effects
+from ..model.effect import Effects, Subject
 from ..model.journal import Stage, Transition, Verdict
 from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision
@@ -130,8 +130,9 @@ def _reject(turn: Turn, proposal: Proposal, failed: list[Check]) -> Effects:
         turn.refuse("validator", check.name, check.detail, check.found, check.allowed)
     states = (DecisionState.PENDING, DecisionState.VALIDATING, DecisionState.REJECTED)
     reason = ", ".join(check.name for check in failed) or "no target"
+    subject = Subject(identifier, proposal.strategy, proposal.kind, proposal.confidence, turn.trace)
     for transition in path(turn, identifier, states, reason):
-        turn.note(transition)
+        turn.note(transition, subject)
     return turn.effects(Stage.VALIDATE, Verdict.REJECTED)
 
 

@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from .scalars import EventTime, Identifier, Name, ScopeName, Text
+from .trace import Traceparent
 
 
 class Autonomy(StrEnum):
@@ -96,3 +97,5 @@ class Command(Struct, frozen=True, kw_only=True):
     instruction: Instruction
     actor: Annotated[Name, Meta(description="who ordered it, such as `user:ada` or `engine:ticker`")]
     reason: Text = ""
+    # Filled from the header of the record; absent without a trace.
+    traceparent: Traceparent | UnsetType = UNSET

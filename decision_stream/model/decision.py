@@ -3,11 +3,12 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from .configuration import ConfigurationChanges, Facet, ParameterChange
 from .insight import Metric
 from .scalars import Count, EventTime, Identifier, Name, Ratio, ScopeName, Text, Unit
+from .trace import Traceparent
 
 
 class RiskLevel(StrEnum):
@@ -179,6 +180,8 @@ class Proposal(Struct, frozen=True, kw_only=True):
     insight_id: Identifier
     based_on_configuration_id: Identifier
     would_flip: Text = ""
+    # Filled from the header of the record; absent without a trace.
+    traceparent: Traceparent | UnsetType = UNSET
 
     @property
     def kind(self) -> str:
@@ -221,7 +224,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """A validated proposal with its identity, its checks and the policy it was judged under.
 
     `id` is a UUIDv5 of what caused it: the same events give the same ids. `sequence` rises by one per decision of
-    the scope, so that a consumer can refuse stale ones. `expires_at_ms` is when an unexecuted decision is void.
+    the scope, so that a consumer can refuse stale ones. `expires_at_ms` is when an unexecuted decision is void. `trace`
+    is the id of the trace that led here, empty without one.
     """
 
     schema_version: Literal[1] = 1

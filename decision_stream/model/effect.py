@@ -7,10 +7,21 @@ from .decision import Proposal
 from .journal import Alert, Learning, Reason, Stage, Transition, Verdict
 
 
+class Subject(Struct, frozen=True):
+    """A decision that a step moved or heard of, in the few words that logs, metrics and traces need."""
+
+    id: str
+    strategy: str
+    kind: str
+    confidence: float | None = None
+    trace: str = ""
+
+
 class Effects(Struct, frozen=True, kw_only=True):
     """Result of one step beside the state.
 
     `outputs` go out in order: proposals to the proposals topic, directives to the decisions topic.
+    `about` names each decision that the transitions or the event speak of once; it is not journalled.
     """
 
     stage: Stage
@@ -21,3 +32,4 @@ class Effects(Struct, frozen=True, kw_only=True):
     alerts: tuple[Alert, ...] = ()
     learnings: tuple[Learning, ...] = ()
     actor: str | None = None
+    about: tuple[Subject, ...] = ()

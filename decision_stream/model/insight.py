@@ -3,11 +3,12 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from .configuration import Configuration
 from .metrics import Cost, ModelEstimate, Performance, Quality
 from .scalars import EventTime, Identifier, Name, Ratio, ScopeName, Text, Unit, Usd
+from .trace import Traceparent
 
 
 class Metric(StrEnum):
@@ -99,3 +100,5 @@ class Insight(Struct, frozen=True, kw_only=True):
     budget: Budget | None = None
     hints: Hints = Hints()
     source: Text = ""
+    # Filled from the header of the record; absent without a trace.
+    traceparent: Traceparent | UnsetType = UNSET

@@ -3,10 +3,11 @@
 from enum import StrEnum
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from .lifecycle import DecisionState
 from .scalars import Count, EventTime, Identifier, Name, ScopeName, Text
+from .trace import Traceparent
 
 
 class Stage(StrEnum):
@@ -83,6 +84,7 @@ class JournalRecord(Struct, frozen=True, kw_only=True):
     `sequence` counts the applied events of the scope from 1 without gaps. `previous_hash` is the hash of the record
     before it, hexadecimal; the record's own hash is the SHA-256 of the bytes on the topic.
     `outputs` are the ids of the proposals and directives the event produced, in order.
+    `traceparent` is the trace context the event came with; replay gives it to the event again.
     """
 
     schema_version: Literal[1] = 1
@@ -103,3 +105,4 @@ class JournalRecord(Struct, frozen=True, kw_only=True):
     policy_hash: Name
     engine_version: Name
     previous_hash: Name
+    traceparent: Traceparent | UnsetType = UNSET

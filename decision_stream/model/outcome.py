@@ -3,10 +3,11 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from .metrics import ArmSample
 from .scalars import Count, EventTime, Identifier, Name, ScopeName, Text
+from .trace import Traceparent
 
 
 class OutcomeStatus(StrEnum):
@@ -42,6 +43,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     arms: Annotated[dict[Name, ArmSample], Meta(max_length=20)] = {}
     applied_configuration_id: Identifier | None = None
     error: Text = ""
+    # Filled from the header of the record; absent without a trace.
+    traceparent: Traceparent | UnsetType = UNSET
 
 
 CONTROL = "control"

@@ -209,6 +209,7 @@ async def prepare(app: EngineApp) -> None:
         dead_letter_topic=parked,
         observer=app.observer,
         flood=app.flood,
+        begins_traces=settings.begins_traces,
     )
     app.processor.resume(_committed(app))
 

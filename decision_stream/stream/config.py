@@ -36,6 +36,8 @@ class StreamSettings:
     flood_pause_ms: int = 300_000
     progress_timeout_ms: int = 60_000
     adopt_topics: bool = False
+    # An insight without a trace context begins a trace of its own.
+    begins_traces: bool = False
     # Off: one Faust event per record, slower.
     batched: bool = True
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from ..wire.trace import TRACEPARENT
 from .hardening.producer import OrderedProducer
 from .record import Applied
 
@@ -88,7 +89,9 @@ class Outlet:
         self._released += 1
         futures: set[Future] = set()
         for output in held.outputs:
-            futures.add(self._producer.append(self._topics[output.topic], held.partition, held.key, output.value))
+            headers = ((TRACEPARENT, output.traceparent.encode()),) if output.traceparent else ()
+            topic = self._topics[output.topic]
+            futures.add(self._producer.append(topic, held.partition, held.key, output.value, headers))
         held.remaining = len(futures)
         for future in futures:
             waiting = self._waiting.get(future)

@@ -14,6 +14,7 @@ from ..model.outcome import Outcome
 from ..model.policy import Policy
 from ..wire.codec import MalformedMessage, parser
 from ..wire.dead_letters import dead_letter, headers_of
+from ..wire.trace import rooted, traced
 from .flood import FloodGuard
 from .hardening.producer import OrderedProducer
 from .observer import Observer
@@ -45,6 +46,7 @@ class Processor:
         dead_letter_topic: str,
         observer: Observer,
         flood: FloodGuard,
+        begins_traces: bool = False,
     ) -> None:
         self._scopes = scopes
         self._outlet = outlet
@@ -53,6 +55,7 @@ class Processor:
         self._dead_letter_topic = dead_letter_topic
         self._observer = observer
         self._flood = flood
+        self._begins_traces = begins_traces
         self._parsers: dict[str, Callable[[bytes | None, bytes | None, int], Event]] = {
             topic: parser(kind) for topic, kind in INPUTS.items()
         }
@@ -79,6 +82,10 @@ class Processor:
         self.last_progress = time.monotonic()
         try:
             event = self._parsers[topic](value, key, timestamp_ms)
+            if headers:
+                event = traced(event, headers)
+            if self._begins_traces and isinstance(event, Insight):
+                event = rooted(event)
             waiting_bytes = self._apply(topic, partition, offset, event)
             self._flood.saw(topic, partition, is_bad=False)
             return waiting_bytes

@@ -19,12 +19,14 @@ from msgspec import Struct
 
 from .. import ENGINE_VERSION
 from ..engine.step import step
+from ..model.actuation import Directive
 from ..model.decision import Proposal
 from ..model.effect import Effects
 from ..model.event import Event
 from ..model.journal import JournalRecord, Source
 from ..model.policy import Policy
 from ..model.state import ColdState, HotState, ScopeState
+from ..model.trace import continued, trace_id
 from ..wire.codec import encode
 
 FORMAT = 1
@@ -45,10 +47,14 @@ class StateTooLarge(Exception):
 
 
 class Output(Struct, frozen=True, array_like=True):
-    """A message to send: topic without prefix, and its bytes. Its key is the scope, its partition the source's."""
+    """A message to send: topic without prefix, bytes, and the trace context for its header, empty without one.
+
+    Its key is the scope, its partition the source's.
+    """
 
     topic: str
     value: bytes
+    traceparent: str = ""
 
 
 class OutboxEntry(Struct, frozen=True, array_like=True):
@@ -181,7 +187,7 @@ def apply(
     journal = encode(_journal_record(stored, source, event, effects, policy, sequence, state.hot.at_ms))
     outputs = (
         *(
-            Output(PROPOSALS if isinstance(output, Proposal) else DECISIONS, encode(output))
+            Output(PROPOSALS if isinstance(output, Proposal) else DECISIONS, encode(output), _context_of(output, event))
             for output in effects.outputs
         ),
         Output(JOURNAL, journal),
@@ -328,6 +334,12 @@ def _repeated(stored: StoredScope, again: tuple[OutboxEntry, ...]) -> Applied:
     )
 
 
+def _context_of(output: Proposal | Directive, event: Event) -> str:
+    """The trace context that goes out with an output: a proposal's is that of its event, an order's its decision's."""
+    trace = trace_id(event.traceparent) if isinstance(output, Proposal) else output.decision.trace
+    return continued(event.traceparent, trace, type(event).__name__, event.scope, event.id) if trace else ""
+
+
 def _journal_record(
     stored: StoredScope, source: Source, event: Event, effects: Effects, policy: Policy, sequence: int, at_ms: int
 ) -> JournalRecord:
@@ -349,4 +361,5 @@ def _journal_record(
         policy_hash=policy.hash,
         engine_version=ENGINE_VERSION,
         previous_hash=stored.head.hex(),
+        traceparent=event.traceparent,
     )

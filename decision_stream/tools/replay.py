@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from ..model.command import Command
 from ..model.decision import Proposal
@@ -97,6 +98,7 @@ def _replay_scope(
         event = events.get(record.event_id) or proposals.get(record.event_id)
         if event is None:
             return f"{scope}: event {record.event_id} of record {record.sequence} is not in the recording", applied
+        event = replace(event, traceparent=record.traceparent)
         sent = frozenset(entry.sequence for entry in stored.outbox)
         done = apply(stored, record.source, event, policy, delivered=sent)
         applied += 1

@@ -36,6 +36,9 @@ def test_every_transition_is_a_json_line_with_the_decision_id():
     decision = route.directives[0].decision.id
     assert [line["state"] for line in lines if line.get("decision_id") == decision][-1] == "monitoring"
     assert all(line["level"] and line["message"] and line["timestamp"] for line in lines)
+    (last,) = [line for line in lines if line.get("state") == "monitoring"]
+    assert (last["strategy"], last["decision_type"], last["trace_id"]) == ("pareto", "model_switch", "")
+    assert 0.9 < last["confidence"] <= 1.0
 
 
 def test_the_chatter_of_services_is_left_out_but_not_their_warnings():
