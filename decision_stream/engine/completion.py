@@ -10,7 +10,8 @@ from ..model.decision import (
 )
 from ..model.lifecycle import DecisionState
 from ..model.state import ConfigurationVersion, LiveDecision
-from . import breaker, experiments
+from . import experiments
+from .ending import ended
 from .lifecycle import HARMFUL
 from .rollback import forget_measurements
 from .tombstones import bury
@@ -38,8 +39,8 @@ def complete(turn: Turn, live: LiveDecision) -> None:
 
 
 def close(turn: Turn, live: LiveDecision, to: DecisionState, reason: str) -> None:
-    """End a decision, bury its change if it did harm, and tell the breaker."""
+    """End a decision, bury its change if it did harm, and learn from it."""
     closed = turn.move(live, to, reason)
     if to in HARMFUL and live.decision.kind not in SAFETY_KINDS:
         bury(turn, live.decision.changes)
-    breaker.record(turn, closed)
+    ended(turn, closed)

@@ -5,13 +5,15 @@ from msgspec.structs import replace
 from ..model.decision import Proposal
 from ..model.effect import Effects
 from ..model.insight import Insight
-from ..model.journal import Reason, Stage, Verdict
+from ..model.journal import Stage, Verdict
 from ..model.metrics import ModelEstimate
 from ..model.state import ConfigurationVersion, PendingProposal
-from ..strategies.protocol import Opinion, Strategy, View
+from ..strategies.protocol import Strategy, View
 from ..strategies.registry import STRATEGIES
+from . import isolation
 from .conflicts import Candidate, facets_of, resolve
 from .deadlines import pass_time
+from .ending import proposed
 from .identity import derived_id
 from .measurements import measures, taken_in
 from .turn import Turn
@@ -30,7 +32,8 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     if turn.hot.windows and insight.at_ms <= turn.hot.insight_at_ms:
         turn.refuse("engine", "late_insight", "this window or a later one was already evaluated")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
-    _take_in(turn, insight, strategies)
+    asked = tuple(strategy for strategy in strategies if _is_asked(turn, strategy))
+    asked = _take_in(turn, insight, asked)
     if turn.cold.route_broken_until_ms:
         turn.refuse("engine", "route_broken", limit=float(turn.cold.route_broken_until_ms))
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
@@ -38,7 +41,7 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
         turn.refuse("engine", "other_configuration", "the window measured another configuration than the one in use")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
 
-    candidates = _ask(turn, insight, strategies)
+    candidates = _ask(turn, insight, asked)
     winners, losers = resolve(candidates, turn.cold)
     turn.explain(tuple(losers))
     for number, winner in enumerate(winners):
@@ -54,15 +57,32 @@ def _adopt(turn: Turn, insight: Insight) -> None:
         turn.learned("configuration_adopted", None, None)
 
 
-def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> None:
+def _is_asked(turn: Turn, strategy: Strategy) -> bool:
+    if not strategy.is_enabled(turn.policy):
+        turn.refuse(strategy.name, "disabled")
+    elif isolation.is_paused(turn, strategy.name):
+        until_ms = turn.cold.strategies[strategy.name].paused_until_ms
+        turn.refuse(strategy.name, "strategy_paused", limit=float(until_ms))
+    else:
+        return True
+    return False
+
+
+def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> tuple[Strategy, ...]:
+    """Take in the window; the strategies that could observe it, and may therefore be asked."""
+    sound = strategies
     hot = replace(turn.hot, windows=turn.hot.windows + 1, insight_at_ms=insight.at_ms)
     if _is_measured(turn, insight) and not turn.cold.route_broken_until_ms:
         ramping = turn.cold.experiment is not None or any(live.ramp is not None for live in turn.cold.live)
         if not ramping:
             hot = replace(hot, live=taken_in(hot.live, insight))
         for strategy in strategies:
-            if strategy.is_enabled(turn.policy):
+            # One of the two broad excepts of the engine: a broken optimiser must not silence the safety strategy.
+            try:
                 hot = strategy.observe(hot, insight, turn.policy)
+            except Exception as fault:
+                isolation.failed(turn, strategy.name, fault)
+                sound = tuple(other for other in sound if other is not strategy)
         if ramping:
             # The window mixes two configurations. Hard limits hold for both; what is compared with the past is the
             # business of the ramp's guards, which know what change was promised.
@@ -78,6 +98,7 @@ def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> 
     news = [estimate for estimate in insight.candidates if _is_news(estimate, turn.cold.estimates.get(estimate.model))]
     if news:
         turn.update(estimates=_kept({**turn.cold.estimates, **{estimate.model: estimate for estimate in news}}))
+    return sound
 
 
 def _is_news(estimate: ModelEstimate, known: ModelEstimate | None) -> bool:
@@ -111,10 +132,12 @@ def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> list
     )
     candidates: list[Candidate] = []
     for strategy in strategies:
-        if not strategy.is_enabled(turn.policy):
-            turn.refuse(strategy.name, "disabled")
+        try:
+            opinion = strategy.propose(view)
+        except Exception as fault:
+            isolation.failed(turn, strategy.name, fault)
             continue
-        opinion = _opinion(strategy, view)
+        isolation.succeeded(turn, strategy.name)
         turn.explain(opinion.reasons)
         turn.alerts(opinion.alerts)
         candidates += [
@@ -122,14 +145,6 @@ def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> list
             for rank, idea in enumerate(opinion.ideas)
         ]
     return candidates
-
-
-def _opinion(strategy: Strategy, view: View) -> Opinion:
-    # The one broad except of the engine: a broken optimiser must not silence the safety strategy.
-    try:
-        return strategy.propose(view)
-    except Exception as fault:
-        return Opinion(reasons=(Reason(source=strategy.name, code="strategy_fault", detail=repr(fault)[:500]),))
 
 
 def _propose(turn: Turn, insight: Insight, winner: Candidate, number: int) -> None:
@@ -161,3 +176,4 @@ def _propose(turn: Turn, insight: Insight, winner: Candidate, number: int) -> No
         deadline_ms=turn.at_ms + turn.policy.engine.proposal_timeout_ms,
     )
     turn.update(pending=(*turn.cold.pending, pending))
+    proposed(turn, winner.strategy)

@@ -10,6 +10,7 @@ from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision, Ramp
 from . import experiments
+from .ending import accepted
 from .lifecycle import check_move
 from .orders import order_for, ramps
 from .turn import Turn
@@ -31,6 +32,7 @@ def path(turn: Turn, decision_id: str, states: tuple[DecisionState, ...], reason
 def execute(turn: Turn, decision: Decision, target: Configuration, reason: str = "validated") -> LiveDecision:
     """Take up a freshly validated decision and send its first order."""
     experiments.make_way(turn, decision)
+    accepted(turn, decision)
     live = _executing(turn, decision)
     turn.begin(live, path(turn, decision.id, (*APPROVED_PATH, DecisionState.EXECUTING), reason))
     return turn.order(live, order_for(decision.decision, target, _first_weight(turn, decision)))
@@ -39,6 +41,7 @@ def execute(turn: Turn, decision: Decision, target: Configuration, reason: str =
 def execute_approved(turn: Turn, live: LiveDecision, target: Configuration, reason: str) -> LiveDecision:
     """Send the first order of a decision that waited for approval."""
     experiments.make_way(turn, live.decision)
+    accepted(turn, live.decision)
     moved = turn.move(live, DecisionState.APPROVED, reason, live.deadline_ms)
     moved = turn.move(moved, DecisionState.EXECUTING, reason, turn.at_ms + turn.policy.engine.decision_timeout_ms)
     started = _executing(turn, live.decision)

@@ -15,7 +15,7 @@ from ..model.outcome import CONTROL, Outcome
 from ..model.state import Experiment, LiveDecision, Trial
 from ..stats.sample_ratio import SampleRatio
 from ..strategies.comparison import compare, objective_of
-from . import breaker
+from .ending import ended
 from .guard import judge
 from .tombstones import bury
 from .turn import Turn
@@ -88,7 +88,7 @@ def stop(turn: Turn, live: LiveDecision, reason: str, *, tried: bool = True) -> 
     live = turn.order(live, EndExperiment(experiment_id=_experiment_id(live), winner=None))
     if tried:
         _remember(turn, experiment)
-    breaker.record(turn, turn.move(live, DecisionState.COMPLETED, reason))
+    ended(turn, turn.move(live, DecisionState.COMPLETED, reason))
 
 
 def make_way(turn: Turn, decision: Decision) -> None:
@@ -103,7 +103,7 @@ def make_way(turn: Turn, decision: Decision) -> None:
         live = turn.order(live, EndExperiment(experiment_id=experiment.id, winner=conclusion.winner))
         turn.update(discoveries=(*turn.cold.discoveries, experiment.number)[-200:])
     _remember(turn, experiment)
-    breaker.record(turn, turn.move(live, DecisionState.COMPLETED, conclusion.reason or "concluded"))
+    ended(turn, turn.move(live, DecisionState.COMPLETED, conclusion.reason or "concluded"))
 
 
 def adopted(turn: Turn, changes: ConfigurationChanges) -> None:

@@ -8,7 +8,7 @@ from ..model.effect import Subject
 from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
 from ..model.state import Alarm, ClosedDecision, Live, LiveDecision, Watch
-from . import breaker
+from .ending import ended, taken_back
 from .execution import execute
 from .identity import derived_id
 from .lifecycle import MOVES
@@ -78,7 +78,7 @@ def restored(turn: Turn, rollback: Decision, target: Configuration) -> None:
     for live in turn.cold.live:
         if live.reverted_by == rollback.id and live.state is DecisionState.ROLLING_BACK:
             bury(turn, live.decision.changes)
-            breaker.record(turn, turn.move(live, DecisionState.ROLLED_BACK, rollback.decision.reason))
+            ended(turn, turn.move(live, DecisionState.ROLLED_BACK, rollback.decision.reason))
     if rollback.decision.reverts is not None:
         _reopen(turn, rollback.decision.reverts, DecisionState.ROLLED_BACK, rollback.decision.reason)
     history = turn.cold.history
@@ -94,7 +94,7 @@ def rollback_failed(turn: Turn, rollback: LiveDecision, reason: str) -> None:
     turn.alert("rollback_failed", f"{rollback.decision.id}: {reason}", severity="critical")
     for live in turn.cold.live:
         if live.reverted_by == rollback.decision.id:
-            breaker.record(turn, turn.move(live, DecisionState.ROLLBACK_FAILED, reason))
+            ended(turn, turn.move(live, DecisionState.ROLLBACK_FAILED, reason))
     if isinstance(rollback.decision.decision, Rollback) and rollback.decision.decision.reverts is not None:
         _reopen(turn, rollback.decision.decision.reverts, DecisionState.ROLLBACK_FAILED, reason)
 
@@ -120,6 +120,8 @@ def _reopen(turn: Turn, decision_id: str, to: DecisionState, reason: str) -> Non
         return
     moved = Transition(decision_id=closed.id, from_state=closed.state, to_state=to, reason=reason, at_ms=turn.at_ms)
     turn.note(moved, Subject(closed.id, closed.strategy, closed.kind))
+    if to is DecisionState.ROLLED_BACK:
+        taken_back(turn, closed)
     turn.update(
         closed=tuple(_with_state(entry, to) if entry.id == decision_id else entry for entry in turn.cold.closed)
     )

@@ -75,9 +75,9 @@ class Turn:
         """Pass on alerts of a strategy."""
         self._alerts.extend(alerts)
 
-    def learned(self, what: str, before: float | None, after: float | None) -> None:
-        """Record what an outcome changed."""
-        self._learnings.append(Learning(what=what, before=before, after=after))
+    def learned(self, what: str, before: float | None, after: float | None, decision_id: str | None = None) -> None:
+        """Record what an outcome changed, and the decision it is credited to where there is one."""
+        self._learnings.append(Learning(what=what, before=before, after=after, decision_id=decision_id))
 
     def emit(self, output: Proposal | Directive) -> None:
         """Send a proposal or directive when the step is done."""
@@ -162,6 +162,7 @@ class Turn:
         proposal_id: str,
         changes: ConfigurationChanges = NO_CHANGES,
         impact: PredictedImpact = NO_PREDICTION,
+        said: PredictedImpact | None = None,
         confidence: float | None = None,
         evidence: tuple[Evidence, ...] = (),
         checks: tuple[Check, ...] = (),
@@ -182,6 +183,7 @@ class Turn:
             decision=decision,
             changes=changes,
             impact=impact,
+            said=said,
             confidence=confidence,
             risk=risk,
             evidence=evidence,

@@ -9,6 +9,7 @@ from ..model.decision import (
     CircuitBreak,
     ConcludeExperiment,
     Decision,
+    PredictedImpact,
     Proposal,
     Risk,
     RiskLevel,
@@ -24,6 +25,7 @@ from .checks import autonomy_of, constraint_checks, evidence_checks, impact_chec
 from .deadlines import pass_time
 from .execution import execute, path
 from .identity import derived_id
+from .impact import calibrated
 from .orders import ramps
 from .risk import SAFETY_RISK, assess, is_sensitive, on_sensitive_scope
 from .rollback import roll_back, yield_to_safety
@@ -41,6 +43,10 @@ def validate(turn: Turn, proposal: Proposal) -> Effects:
         turn.refuse("validator", "no_configuration")
         return turn.effects(Stage.VALIDATE, Verdict.REJECTED)
     target = _target(turn, proposal)
+    said = proposal.impact
+    if turn.policy.validation.enable_impact_prediction:
+        impact, corrections = calibrated(turn, proposal.strategy, said)
+        proposal = replace(proposal, impact=impact, evidence=(*proposal.evidence, *corrections))
     risk = _risk(turn, proposal, target)
     checks = [*standing_checks(turn, proposal), *evidence_checks(proposal, turn.policy)]
     checks += [*impact_checks(proposal, turn.policy), *constraint_checks(proposal, turn.policy)]
@@ -55,7 +61,7 @@ def validate(turn: Turn, proposal: Proposal) -> Effects:
         return _reject(turn, proposal, failed)
     if proposal.is_safety and _may_act_alone(turn):
         return _act_for_safety(turn, proposal, target, tuple(checks))
-    decision = _decision(turn, proposal, target, risk, tuple(checks))
+    decision = _decision(turn, proposal, said, target, risk, tuple(checks))
     if _needs_approval(turn, proposal, risk):
         return _wait(turn, decision, risk)
     breaker.admit(turn, decision.id)
@@ -150,13 +156,20 @@ def _act_for_safety(turn: Turn, proposal: Proposal, target: Configuration, check
             proposal_id=proposal.id,
         )
     else:
-        decision = _decision(turn, proposal, target, SAFETY_RISK, checks)
+        decision = _decision(turn, proposal, proposal.impact, target, SAFETY_RISK, checks)
         yield_to_safety(turn, decision, "the route is broken")
         execute(turn, decision, target)
     return turn.effects(Stage.VALIDATE, Verdict.APPROVED)
 
 
-def _decision(turn: Turn, proposal: Proposal, target: Configuration, risk: Risk, checks: tuple[Check, ...]) -> Decision:
+def _decision(
+    turn: Turn,
+    proposal: Proposal,
+    said: PredictedImpact,
+    target: Configuration,
+    risk: Risk,
+    checks: tuple[Check, ...],
+) -> Decision:
     return turn.decide(
         id=derived_id(proposal.id, "decision"),
         strategy=proposal.strategy,
@@ -164,6 +177,7 @@ def _decision(turn: Turn, proposal: Proposal, target: Configuration, risk: Risk,
         target=target,
         changes=proposal.changes,
         impact=proposal.impact,
+        said=None if said == proposal.impact else said,
         confidence=proposal.confidence,
         risk=risk,
         evidence=proposal.evidence,

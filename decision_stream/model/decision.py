@@ -251,6 +251,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     engine_version: Name
     would_flip: Text = ""
     trace: Text = ""
+    # The strategy's own prediction, where past outcomes corrected it; `impact` is what was judged.
+    said: PredictedImpact | None = None
 
     @property
     def kind(self) -> str:

@@ -63,11 +63,16 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Learning(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an outcome taught: the quantity before and after."""
+    """What an outcome taught: the quantity before and after, and the decision it was learnt from.
+
+    `impact:quality`, `:cost` and `:latency` are the predicted and the measured relative change, `utility` the measured
+    gain in utility, `win` 1 or 0 for a change that ended; all others are named by the module that learns.
+    """
 
     what: Name
     before: float | None
     after: float | None
+    decision_id: Identifier | None = None
 
 
 class Source(Struct, frozen=True, kw_only=True):

@@ -333,6 +333,11 @@ class BreakerPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_failure_share: Unit = 0.5
     open_ms: DurationMs = 30 * MINUTE_MS
     max_open_ms: DurationMs = 12 * HOUR_MS
+    # A strategy that fails this often within its window is left out for a while that doubles with each failed probe;
+    # the safety strategy never is.
+    strategy_faults: Annotated[int, Meta(ge=1, le=100)] = 5
+    strategy_window_ms: DurationMs = HOUR_MS
+    strategy_pause_ms: DurationMs = 10 * MINUTE_MS
 
 
 class ValidationPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

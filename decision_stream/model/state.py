@@ -9,6 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from ..stats.blocks import Blocks
+from ..stats.calibration import Calibration
 from ..stats.moments import Moments
 from .command import Autonomy
 from .configuration import Configuration, ConfigurationChanges, Facet
@@ -130,6 +131,7 @@ class ClosedDecision(Struct, frozen=True, kw_only=True):
     closed_at_ms: int
     from_configuration_id: str
     to_configuration_id: str
+    gain: float | None = None
 
 
 class Experiment(Struct, frozen=True, kw_only=True):
@@ -185,11 +187,46 @@ class Breaker(Struct, frozen=True, kw_only=True):
     probe_id: str | None = None
 
 
+class StrategyHealth(Struct, frozen=True, kw_only=True, array_like=True):
+    """Faults of one strategy on a scope: all of them, those within the window, and its pause; `opens` lengthens it."""
+
+    faults: int = 0
+    recent_ms: tuple[int, ...] = ()
+    opens: int = 0
+    paused_until_ms: int = 0
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """What became of one strategy's ideas on a scope (seed §9, whose terms were undefined).
+
+    `proposed` ideas left evaluation, `accepted` ones were ordered at least once, `ended` decisions are over. A *change*
+    is an accepted decision that alters the configuration and is over. A change is a *win* when it held its guards to
+    the end, was not taken back since, and its measured `gain` is above zero: the weighted logarithms of the ratios of
+    quality, cost and latency against the concurrent control. `measured` counts the changes with enough data, so that
+    gain / measured is the mean improvement. The win rate is wins / changes, the rollback rate rolled_back / changes,
+    where rolled back includes failed rollbacks. `failures` counts all harmful ends. `waited_ms` runs from the verdict
+    to the first order (approval), `ran_ms` from the verdict to the end, both in the events' time.
+    """
+
+    proposed: int = 0
+    accepted: int = 0
+    ended: int = 0
+    changes: int = 0
+    wins: int = 0
+    failures: int = 0
+    rolled_back: int = 0
+    measured: int = 0
+    gain: float = 0.0
+    waited_ms: int = 0
+    ran_ms: int = 0
+
+
 class Counters(Struct, frozen=True, kw_only=True):
     """Totals of the scope since it was first seen, by terminal state and strategy (seed §9, DecisionStatistics)."""
 
     by_state: dict[str, int] = {}
     by_strategy: dict[str, int] = {}
+    totals: dict[str, Totals] = {}
 
 
 class ColdState(Struct, frozen=True, kw_only=True):
@@ -219,6 +256,10 @@ class ColdState(Struct, frozen=True, kw_only=True):
     tried: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()
     tuned_at_ms: int = 0
+    # Of the strategies that ever failed on this scope.
+    strategies: dict[str, StrategyHealth] = {}
+    # How predictions came true, by `strategy:part`.
+    calibrations: dict[str, Calibration] = {}
 
 
 class ScopeState(Struct, frozen=True, kw_only=True):

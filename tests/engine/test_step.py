@@ -249,23 +249,6 @@ def test_too_many_failures_pause_optimisation_and_one_probe_ends_the_pause():
     assert route.state.cold.breaker.state is BreakerState.HALF_OPEN
 
 
-def test_a_broken_strategy_does_not_silence_the_others(monkeypatch):
-    from decision_stream.engine import evaluate as module
-    from decision_stream.engine.turn import Turn
-    from decision_stream.strategies.registry import STRATEGIES
-    from decision_stream.strategies.unfinished import Unfinished
-
-    class Broken(Unfinished):
-        def propose(self, view):
-            raise ZeroDivisionError("boom")
-
-    event = insight(0)
-    turn = Turn(ScopeState(scope=event.scope), event.id, event.at_ms, Policy())
-    effects = module.evaluate(turn, event, (Broken("ab_testing"), *STRATEGIES))
-    codes = [(reason.source, reason.code) for reason in effects.reasons]
-    assert ("ab_testing", "strategy_fault") in codes and ("threshold_based", "all_within_limits") in codes
-
-
 def test_an_event_of_another_scope_is_refused():
     with pytest.raises(ValueError, match="is of scope"):
         step(ScopeState(scope="x/y/z"), insight(0), Policy())
