@@ -282,18 +282,20 @@ def topics_check(config: Config = None, bootstrap_servers: Bootstrap = None) -> 
 
 @schema_app.command("export")
 def schema_export(directory: Path = SCHEMAS) -> None:
-    """Write the JSON Schemas of all messages."""
+    """Write the JSON Schemas of all messages, and the AsyncAPI document of the topics."""
+    from .tools import asyncapi
     from .wire.schemas import export
 
-    _say_all(export(directory), "nothing changed")
+    _say_all([*export(directory), *asyncapi.export(directory)], "nothing changed")
 
 
 @schema_app.command("check")
 def schema_check(directory: Path = SCHEMAS) -> None:
     """Fail when a schema file is missing or outdated."""
+    from .tools import asyncapi
     from .wire.schemas import outdated
 
-    names = outdated(directory)
+    names = [*outdated(directory), *asyncapi.outdated(directory)]
     _say_all([f"{name}: outdated; run `decision-stream schema export`" for name in names], "all schemas are current")
     sys.exit(1 if names else 0)
 
