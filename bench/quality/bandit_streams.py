@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decision_stream.stats.bandits.linear import LinearModel, LinearState, ThompsonSampling
+from decision_stream.stats.bandits.linear import LinearBandit, LinearModel
 
 RATES = (0.80, 0.82, 0.85, 0.78, 0.70)
 
@@ -25,6 +25,11 @@ class Played:
     reward: float
     regret: float
     least_propensity: float
+
+
+def shipped(dimension: int) -> LinearBandit:
+    """The setting that all these goals are judged with, and that the product ships."""
+    return LinearBandit(model=LinearModel(dimension=dimension))
 
 
 def steady(seed: int, events: int = 6000) -> Stream:
@@ -50,21 +55,22 @@ def linear(seed: int, events: int = 4000, features: int = 16, arms: int = 5) -> 
 def play(stream: Stream, seed: int, delay: int = 0, lost: float = 0.0, doubled: float = 0.0) -> Played:
     """The shipped setting on a stream; rewards come `delay` events later, a share is lost, a share comes twice."""
     rng = np.random.default_rng(seed)
-    model, rule, state = LinearModel(dimension=stream.contexts.shape[1]), ThompsonSampling(), LinearState()
+    bandit = shipped(stream.contexts.shape[1])
+    state = bandit.fresh()
     arms = [f"arm-{i}" for i in range(stream.expected.shape[1])]
     waiting, seen = [], set()
     reward = regret = 0.0
     least = 1.0
     for event, (context, expected) in enumerate(zip(stream.contexts, stream.expected, strict=True)):
-        choice = rule.select(model.believe(state, context, arms), rng.random())
+        choice = bandit.select(state, context, arms, rng.random())
         mean = expected[arms.index(choice.arm)]
         least, reward, regret = min(least, choice.propensity), reward + mean, regret + expected.max() - mean
         noisy = float(rng.random() < mean) if stream.noise is None else mean + stream.noise * rng.standard_normal()
         if rng.random() >= lost:
-            waiting += [(event + delay, event, choice.arm, context, noisy)] * (2 if rng.random() < doubled else 1)
+            waiting += [(event + delay, event, choice, context, noisy)] * (2 if rng.random() < doubled else 1)
         while waiting and waiting[0][0] <= event:
-            _, identity, name, then, value = waiting.pop(0)
+            _, identity, made, then, value = waiting.pop(0)
             if identity not in seen:
                 seen.add(identity)
-                state = model.learn(state, name, then, value)
+                state = bandit.learn(state, made.arm, then, value, made.propensity)
     return Played(reward / len(stream.contexts), regret, least)

@@ -4,9 +4,10 @@ from statistics import mean
 
 import numpy as np
 
-from decision_stream.stats.bandits.linear import Belief, LinearModel, LinearState, ThompsonSampling
 from decision_stream.stats.bandits.pacing import Pacer
+from decision_stream.stats.bandits.rules import Belief
 
+from . import bandit_streams as streams
 from . import routing_table
 from .figure import Figure
 
@@ -45,18 +46,21 @@ def _phases(table: routing_table.RoutingTable, budget: float, seed: int) -> tupl
     rows = rng.permutation(len(table.scores))[: 3 * PHASE]
     scores = table.scores[rows].copy()
     scores[PHASE : 2 * PHASE, 2] = 0.75
-    model, rule = LinearModel(dimension=table.contexts.shape[1]), ThompsonSampling()
-    state, pacer, expected = LinearState(), Pacer(budget=budget), table.costs[:50].mean(axis=0)
+    bandit = streams.shipped(table.contexts.shape[1])
+    state, pacer, expected = bandit.fresh(), Pacer(budget=budget), table.costs[:50].mean(axis=0)
     spent, total = [0.0, 0.0, 0.0], 0.0
     for event, row in enumerate(rows):
         offered = [i for i, fits in enumerate(pacer.affordable(expected.tolist())) if fits]
-        belief = model.believe(state, table.contexts[row], [table.models[i] for i in offered])
+        belief = bandit.model.believe(state, table.contexts[row], [table.models[i] for i in offered])
         means = belief.means - [pacer.penalty(expected[i]) for i in offered]
-        choice = rule.select(Belief(belief.names, means, belief.deviations), rng.random())
+        choice = bandit.rule.select(Belief(belief.names, means, belief.deviations), rng.random())
         arm = table.models.index(choice.arm)
         cost = table.costs[row, arm]
         expected[arm] += 0.05 * (cost - expected[arm])
-        pacer, state = pacer.paid(cost), model.learn(state, choice.arm, table.contexts[row], scores[event, arm])
+        pacer, state = (
+            pacer.paid(cost),
+            bandit.learn(state, choice.arm, table.contexts[row], scores[event, arm], choice.propensity),
+        )
         spent[event // PHASE] += cost / (budget * PHASE)
         total += scores[event, arm]
     return spent, total / len(rows)

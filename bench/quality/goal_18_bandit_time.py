@@ -4,8 +4,7 @@ import time
 
 import numpy as np
 
-from decision_stream.stats.bandits.linear import LinearModel, LinearState, ThompsonSampling
-
+from . import bandit_streams as streams
 from .figure import Figure
 
 
@@ -15,13 +14,13 @@ def run(quick: bool) -> list[Figure]:
     draw = np.random.default_rng(18_100)
     contexts = draw.standard_normal((rounds, 16)).tolist()
     names = [f"arm-{i}" for i in range(5)]
-    model, rule = LinearModel(dimension=16), ThompsonSampling()
+    bandit = streams.shipped(16)
     best = float("inf")
     for _ in range(3):
-        state, started = LinearState(), time.process_time_ns()
+        state, started = bandit.fresh(), time.process_time_ns()
         for context in contexts:
-            choice = rule.select(model.believe(state, context, names), 0.5)
-            state = model.learn(state, choice.arm, context, 0.5)
+            choice = bandit.select(state, context, names, 0.5)
+            state = bandit.learn(state, choice.arm, context, 0.5, choice.propensity)
         best = min(best, (time.process_time_ns() - started) / rounds / 1_000)
     peers = "reference: VW 66-100, ParetoBandit 60, MABWiser 390-490 us"
     return [Figure("18 a bandit's choice and reward", best, "best of 3", "<= 60 us", best <= 60.0, peers, "us", "-")]

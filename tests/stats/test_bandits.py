@@ -9,15 +9,10 @@ from hypothesis import strategies as st
 
 from decision_stream.stats.bandits.beta import BetaArm, BetaThompson
 from decision_stream.stats.bandits.choice import chances_of_being_best, choose
-from decision_stream.stats.bandits.linear import (
-    EpsilonGreedy,
-    LinearModel,
-    LinearState,
-    ThompsonSampling,
-    UpperConfidence,
-)
+from decision_stream.stats.bandits.linear import LinearModel, LinearState
 from decision_stream.stats.bandits.pacing import Pacer
 from decision_stream.stats.bandits.pending import Pending, Waiting
+from decision_stream.stats.bandits.rules import EpsilonGreedy, ThompsonSampling, UpperConfidence
 
 RULES = [ThompsonSampling(), UpperConfidence(), EpsilonGreedy()]
 RATES = {"a": 0.8, "b": 0.6, "c": 0.3}

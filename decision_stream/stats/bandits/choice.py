@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from math import isfinite
 
 import numpy as np
 
 _REACH = 5.0
-_OFFSETS = np.linspace(-_REACH, _REACH, 41)
+_OFFSETS = np.linspace(-_REACH, _REACH, 33)
 _WEIGHTS = np.exp(-0.5 * _OFFSETS**2)
 _WEIGHTS /= _WEIGHTS.sum()
 
@@ -44,30 +43,46 @@ def choose(names: Sequence[str], chances: Sequence[float], draw: float, floor: f
     if not isfinite(total) or total <= 0.0 or min(chances) < 0.0:
         raise ValueError(f"chances must be a distribution, found {list(chances)}")
     floor = min(floor, 1.0 / len(names))
-    mixed = [floor + (1.0 - floor * len(names)) * chance / total for chance in chances]
+    share = (1.0 - floor * len(names)) / total
     # Rounded, so that the last digits of a platform's quadrature cannot change a recorded propensity.
-    mixed = [round(chance, 9) for chance in mixed]
-    taken = next((i for i, edge in enumerate(accumulate(mixed)) if draw < edge), len(names) - 1)
+    mixed = [round(floor + share * chance, 9) for chance in chances]
+    taken, edge = 0, mixed[0]
+    while draw >= edge and taken < len(mixed) - 1:
+        taken += 1
+        edge += mixed[taken]
     return Choice(names[taken], mixed[taken], tuple(zip(names, mixed, strict=True)))
+
+
+def checked_propensity(propensity: float) -> float:
+    """The propensity, if a choice can have been made with it; ValueError outside (0, 1].
+
+    >>> checked_propensity(0.25)
+    0.25
+    """
+    if not 0.0 < propensity <= 1.0:
+        raise ValueError(f"a propensity lies in (0, 1], found {propensity}")
+    return propensity
 
 
 def chances_of_being_best(means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
     """Probability that each of several independent normals is the largest; shape (arms,), sums to 1.
 
-    The integral of phi_a times the product of the others' Phi, by the trapezoidal rule on 41 points around every
+    The integral of phi_a times the product of the others' Phi, by the trapezoidal rule on 33 points around every
     mean. Deviations must be positive.
 
     >>> chances_of_being_best(np.array([0.0, 0.0]), np.array([1.0, 1.0])).round(6).tolist()
     [0.5, 0.5]
     """
-    from scipy.special import ndtr  # imported late: a worker without bandits does without it
+    from scipy.special import ndtr  # type: ignore[import-untyped]  # imported late: a worker without bandits does without it
 
     if len(means) == 1:
         return np.ones(1)
     # Every posterior gets points of its own, else a narrow one falls between those of a wide one.
     places = means[:, None] + deviations[:, None] * _OFFSETS
-    below = ndtr((places[:, None, :] - means[None, :, None]) / deviations[None, :, None])
+    below = places.ravel() - means[:, None]
+    below /= deviations[:, None]
+    below = ndtr(below, below).reshape(len(means), len(means), -1)
     own = np.arange(len(means))
-    below[own, own, :] = 1.0
-    chances = np.prod(below, axis=1) @ _WEIGHTS
-    return chances / chances.sum()
+    below[own, own] = 1.0
+    chances = np.multiply.reduce(below, axis=0) @ _WEIGHTS
+    return chances / np.add.reduce(chances)

@@ -8,15 +8,17 @@ state is read, so forgetting never un-regularises a direction that is no longer 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import isfinite, sqrt
-from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
-from .choice import Choice, chances_of_being_best, choose
+from . import setting
+from .choice import Choice, checked_propensity
+from .rules import Belief, Rule, ThompsonSampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +39,18 @@ class Arm:
 class LinearState:
     """All arms by name. `clock` counts rewards learnt; `residual` is their discounted summed squared surprise."""
 
-    arms: Mapping[str, Arm] = field(default_factory=lambda: MappingProxyType({}))
+    arms: Mapping[str, Arm] = field(default_factory=dict)
     clock: int = 0
     residual: float = 0.0
     residual_weight: float = 0.0
 
     def without(self, name: str) -> LinearState:
-        """The arm forgotten: it left, or what it was has changed. It starts again from the prior when offered."""
+        """The arm forgotten: it left, or what it was has changed. It starts again from the prior when offered.
+
+        >>> LinearModel().learn(LinearState(), "a", [1.0], 0.5).without("a").arms
+        {}
+        """
         return replace(self, arms={key: arm for key, arm in self.arms.items() if key != name})
-
-
-@dataclass(frozen=True, slots=True)
-class Belief:
-    """Mean and standard deviation of each arm's expected reward in a context, in the order of `names`."""
-
-    names: tuple[str, ...]
-    means: np.ndarray
-    deviations: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,182 +60,204 @@ class LinearModel:
     `dimension`: length of a context, the intercept included. `forgetting`: share of the evidence kept per reward
     learnt, in (0, 1]; .9994 halves it in 1,155 rewards. `ridge`: prior precision of each coefficient. `ceiling`: the
     largest possible reward. `noise` and `noise_weight`: what the noise's standard deviation is guessed to be and how
-    many rewards the guess is worth; the estimate takes over.
+    many rewards the guess is worth; the estimate takes over. `balance`: a reward counts 1 / max(propensity, balance)
+    times, in (0, 1]; below 1 the fit is for all contexts, and not for those in which the arm was taken, which helps
+    where rewards are not linear and costs variance (Dimakopoulou, Zhou, Athey & Imbens 2019, "Balanced linear
+    contextual bandits", section 3).
+
+    >>> model = LinearModel()
+    >>> state = model.learn(LinearState(), "a", [1.0], 0.5)
+    >>> model.believe(state, [1.0], ["a", "new"]).means.tolist()
+    [0.75, 1.0]
     """
 
     dimension: int = 1
-    forgetting: float = 0.9994
-    ridge: float = 1.0
-    ceiling: float = 1.0
-    noise: float = 0.3
-    noise_weight: float = 10.0
-    noise_forgetting: float = 0.999
+    forgetting: float = setting.FORGETTING
+    ridge: float = setting.RIDGE
+    ceiling: float = setting.CEILING
+    noise: float = setting.NOISE
+    noise_weight: float = setting.NOISE_WEIGHT
+    noise_forgetting: float = setting.NOISE_FORGETTING
+    balance: float = setting.BALANCE
 
     def __post_init__(self) -> None:
         if self.dimension < 1 or not 0.0 < self.forgetting <= 1.0 or not 0.0 < self.noise_forgetting <= 1.0:
             raise ValueError(f"a dimension of at least 1 and forgetting in (0, 1] are needed, found {self}")
-        if min(self.ridge, self.noise, self.noise_weight) <= 0.0:
-            raise ValueError(f"ridge, noise and its weight must be positive, found {self}")
+        if min(self.ridge, self.noise, self.noise_weight) <= 0.0 or not 0.0 < self.balance <= 1.0:
+            raise ValueError(f"ridge, noise and its weight must be positive, balance in (0, 1], found {self}")
 
     def believe(self, state: LinearState, context: Sequence[float], names: Sequence[str]) -> Belief:
         """The posterior of each named arm's expected reward; an unknown arm has the prior's.
 
-        >>> model = LinearModel()
-        >>> state = model.learn(LinearState(), "a", [1.0], 0.5)
-        >>> model.believe(state, [1.0], ["a", "new"]).means.tolist()
-        [0.75, 1.0]
+        >>> model = LinearModel(dimension=2)
+        >>> model.believe(LinearState(), [1.0, 1.0], ["new"]).deviations.round(3).tolist()
+        [0.424]
         """
         x = self._context(context)
-        precisions, responses = self._read(state, names)
-        solved = np.linalg.solve(precisions, np.stack((responses, np.broadcast_to(x, responses.shape)), axis=2))
-        means = self.ceiling + solved[:, :, 0] @ x
-        deviations = self.deviation(state) * np.sqrt(np.maximum(solved[:, :, 1] @ x, 1e-18))
-        return Belief(tuple(names), means, deviations)
+        found = [self._read(state, name, x) for name in names]
+        # The precision is symmetric, so that one solution for x serves mean and variance.
+        spreads = np.array([arm.spread for arm in found])
+        means = self.ceiling + np.vecdot(spreads, [arm.response for arm in found])
+        return Belief(tuple(names), means, self.deviation(state) * np.sqrt(np.maximum(spreads @ x, 1e-18)))
 
-    def learn(self, state: LinearState, name: str, context: Sequence[float], reward: float) -> LinearState:
-        """With one more reward of an arm, at most `ceiling` by convention; ValueError for one that is no number."""
+    def learn(
+        self, state: LinearState, name: str, context: Sequence[float], reward: float, propensity: float = 1.0
+    ) -> LinearState:
+        """With one more reward of an arm, at most `ceiling` by convention; ValueError for one that is no number.
+
+        `propensity` is the chance with which the arm was taken; it matters when `balance` is below 1.
+
+        >>> LinearModel().learn(LinearState(), "a", [1.0], 0.5).arms["a"].weight
+        1.0
+        """
         if not isfinite(reward):
             raise ValueError(f"a reward must be a finite number, found {reward}")
-        x = self._context(context)
-        if name in state.arms:
-            information, response, weight = self._at(state, name)
-        else:
-            information, response, weight = 0.0 * _identity(self.dimension), 0.0 * x, 0.0
-        precision = information + self.ridge * _identity(self.dimension)
-        below, spread = np.linalg.solve(precision, np.stack((response, x), axis=1)).T
-        surprise = reward - self.ceiling - float(below @ x)
+        x, counts = self._context(context), 1.0 / max(checked_propensity(propensity), self.balance)
+        before = self._read(state, name, x)
+        surprise = reward - self.ceiling - float(before.response @ before.spread)
+        rows, columns = _triangle(self.dimension)
         arm = Arm(
-            information=_packed(self.forgetting * information + x[:, None] * x),
-            response=(self.forgetting * response + x * (reward - self.ceiling)).astype("<f8").tobytes(),
-            weight=self.forgetting * weight + 1.0,
+            information=_bytes(self.forgetting * before.information + counts * x[rows] * x[columns]),
+            response=_bytes(self.forgetting * before.response + counts * (reward - self.ceiling) * x),
+            weight=self.forgetting * before.weight + counts,
             touched=state.clock + 1,
         )
         return LinearState(
             arms={**state.arms, name: arm},
             clock=state.clock + 1,
-            residual=self.noise_forgetting * state.residual + surprise**2 / (1.0 + float(spread @ x)),
+            residual=self.noise_forgetting * state.residual + surprise**2 / (1.0 + float(before.spread @ x)),
             residual_weight=self.noise_forgetting * state.residual_weight + 1.0,
         )
 
     def deviation(self, state: LinearState) -> float:
-        """Estimated standard deviation of a reward around its expectation."""
+        """Estimated standard deviation of a reward around its expectation.
+
+        >>> LinearModel().deviation(LinearState())
+        0.3
+        """
         known = self.noise_weight * self.noise**2 + state.residual
         return sqrt(known / (self.noise_weight + state.residual_weight))
 
     def merged(self, ours: LinearState, theirs: LinearState) -> LinearState:
-        """Evidence of both, at the later clock: rewards learnt in two places about the same arms."""
-        clock, arms = max(ours.clock, theirs.clock), {}
-        for name in sorted({*ours.arms, *theirs.arms}):
-            parts = [self._at(state, name) for state in (ours, theirs) if name in state.arms]
-            information, response, weight = (sum(part[i] for part in parts) for i in range(3))
-            arms[name] = Arm(_packed(information), np.asarray(response, "<f8").tobytes(), float(weight), clock)
+        """Evidence of both, at the later clock: rewards learnt in two places about the same arms.
+
+        >>> model = LinearModel()
+        >>> one = model.learn(LinearState(), "a", [1.0], 0.5)
+        >>> model.merged(one, one).arms["a"].weight
+        2.0
+        """
+        clock, names = max(ours.clock, theirs.clock), sorted({*ours.arms, *theirs.arms})
+        arms = {}
+        for name in names:
+            one, other = self._faded(ours, name), self._faded(theirs, name)
+            arms[name] = Arm(_bytes(one[0] + other[0]), _bytes(one[1] + other[1]), one[2] + other[2], clock)
         return LinearState(arms, clock, ours.residual + theirs.residual, ours.residual_weight + theirs.residual_weight)
 
     def warmed(self, state: LinearState, parent: LinearState, worth: float) -> LinearState:
         """Arms that are new here start from a parent scope's evidence, scaled to `worth` rewards at most.
 
         Partial pooling: the parent's mean counts like so many own rewards, and own rewards soon outweigh it.
+
+        >>> model = LinearModel()
+        >>> parent = model.learn(LinearState(), "a", [1.0], 0.5)
+        >>> model.warmed(LinearState(), parent, worth=0.5).arms["a"].weight
+        0.5
         """
         arms = dict(state.arms)
         for name in sorted(set(parent.arms) - set(state.arms)):
-            information, response, weight = self._at(parent, name)
+            information, response, weight = self._faded(parent, name)
             share = min(1.0, worth / weight) if weight > 0.0 else 0.0
-            arms[name] = Arm(_packed(share * information), (share * response).tobytes(), share * weight, state.clock)
+            arms[name] = Arm(_bytes(share * information), _bytes(share * response), share * weight, state.clock)
         return replace(state, arms=arms)
 
-    def _at(self, state: LinearState, name: str) -> tuple[np.ndarray, np.ndarray, float]:
-        arm = state.arms[name]
-        kept = self.forgetting ** (state.clock - arm.touched)
-        information = _unpacked(arm.information, self.dimension)
-        return kept * information, kept * np.frombuffer(arm.response, "<f8"), kept * arm.weight
+    def _read(self, state: LinearState, name: str, x: np.ndarray) -> _Reading:
+        information, response, weight = self._faded(state, name)
+        precision = information + _prior(self.dimension, self.ridge)
+        # Cholesky on the packed triangle: the upper one by rows is the lower one by columns. It overwrites `precision`.
+        spread, failed = _cholesky()(self.dimension, precision, x, lower=1)
+        if failed:
+            raise ValueError(f"the evidence of the arm {name} is not positive definite")
+        return _Reading(information, response, weight, spread)
 
-    def _read(self, state: LinearState, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        precisions = np.empty((len(names), self.dimension, self.dimension))
-        precisions[:] = self.ridge * _identity(self.dimension)
-        responses = np.zeros((len(names), self.dimension))
-        for row, name in enumerate(names):
-            if name in state.arms:
-                information, response, _ = self._at(state, name)
-                precisions[row] += information
-                responses[row] = response
-        return precisions, responses
+    def _faded(self, state: LinearState, name: str) -> tuple[np.ndarray, np.ndarray, float]:
+        """Packed information, response and weight of an arm now; zeros for an unknown one."""
+        arm = state.arms.get(name)
+        if arm is None:
+            return np.zeros(self.dimension * (self.dimension + 1) // 2), np.zeros(self.dimension), 0.0
+        kept = self.forgetting ** (state.clock - arm.touched)
+        return (
+            kept * np.frombuffer(arm.information, "<f8"),
+            kept * np.frombuffer(arm.response, "<f8"),
+            kept * arm.weight,
+        )
 
     def _context(self, context: Sequence[float]) -> np.ndarray:
         x = np.asarray(context, dtype=np.float64)
-        if x.shape != (self.dimension,) or not np.isfinite(x).all():
+        if x.shape != (self.dimension,) or not isfinite(x @ x):
             raise ValueError(f"a context of {self.dimension} finite numbers is needed, found {context}")
         return x
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThompsonSampling:
-    """Take each arm with the probability of being best (Agrawal & Goyal 2013, with an estimated noise).
+class LinearBandit:
+    """A model of rewards and a rule of choice, together one `protocol.Bandit`; the defaults are the judged setting.
 
-    `scale` widens (above 1) or narrows the posterior. With `LinearModel`'s defaults, .6 is the one setting that is
-    judged in all the benchmarks of decision quality.
+    >>> bandit = LinearBandit()
+    >>> bandit.select(bandit.fresh(), [1.0], ["a", "b"], draw=0.7).arm
+    'b'
     """
 
-    scale: float = 0.6
-    floor: float = 0.001
+    model: LinearModel = field(default_factory=LinearModel)
+    rule: Rule = field(default_factory=ThompsonSampling)
 
-    def select(self, belief: Belief, draw: float) -> Choice:
-        """
-        >>> even = Belief(("a", "b"), np.array([0.5, 0.5]), np.array([0.1, 0.1]))
-        >>> ThompsonSampling().select(even, draw=0.7).propensity
-        0.5
-        """
-        chances = chances_of_being_best(belief.means, self.scale * belief.deviations)
-        return choose(belief.names, chances.tolist(), draw, self.floor)
+    def fresh(self) -> LinearState:
+        return LinearState()
 
+    def select(self, state: LinearState, context: Sequence[float], names: Sequence[str], draw: float) -> Choice:
+        return self.rule.select(self.model.believe(state, context, names), draw)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpperConfidence:
-    """LinUCB (Li, Chu, Langford & Schapire 2010, equation 5), with a floor that makes it observable.
+    def learn(
+        self, state: LinearState, name: str, context: Sequence[float], reward: float, propensity: float
+    ) -> LinearState:
+        return self.model.learn(state, name, context, reward, propensity)
 
-    `width` is alpha of the paper in standard deviations of the posterior.
-    """
+    def merged(self, ours: LinearState, theirs: LinearState) -> LinearState:
+        return self.model.merged(ours, theirs)
 
-    width: float = 1.0
-    floor: float = 0.001
+    def warmed(self, state: LinearState, parent: LinearState, worth: float) -> LinearState:
+        return self.model.warmed(state, parent, worth)
 
-    def select(self, belief: Belief, draw: float) -> Choice:
-        return choose(
-            belief.names, _all_on_best(belief, belief.means + self.width * belief.deviations), draw, self.floor
-        )
+    def without(self, state: LinearState, name: str) -> LinearState:
+        return state.without(name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpsilonGreedy:
-    """The best mean, and with probability `epsilon` any arm."""
-
-    epsilon: float = 0.1
-
-    def select(self, belief: Belief, draw: float) -> Choice:
-        return choose(belief.names, _all_on_best(belief, belief.means), draw, self.epsilon / len(belief.names))
+def _bytes(values: np.ndarray) -> bytes:
+    return values.astype("<f8", copy=False).tobytes()
 
 
-def _all_on_best(belief: Belief, scores: np.ndarray) -> list[float]:
-    best = min(range(len(scores)), key=lambda i: (-scores[i], belief.names[i]))
-    return [float(i == best) for i in range(len(scores))]
+class _Reading(NamedTuple):
+    """What is known of an arm now, as `Arm` tells it, and the solution of its precision for a context."""
+
+    information: np.ndarray
+    response: np.ndarray
+    weight: float
+    spread: np.ndarray
 
 
-def _packed(matrix: np.ndarray) -> bytes:
-    return matrix.ravel()[_layout(len(matrix))[0]].astype("<f8", copy=False).tobytes()
+@lru_cache(maxsize=1)
+def _cholesky() -> Callable[..., tuple[np.ndarray, int]]:
+    from scipy.linalg.lapack import dppsv  # type: ignore[import-untyped]  # a worker without bandits does without it
 
-
-def _unpacked(packed: bytes, dimension: int) -> np.ndarray:
-    return np.frombuffer(packed, "<f8")[_layout(dimension)[1]]
+    return dppsv
 
 
 @lru_cache(maxsize=16)
-def _layout(dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the packed triangle in the flat matrix, and of each matrix element in the packed triangle."""
-    rows, columns = np.triu_indices(dimension)
-    back = np.empty((dimension, dimension), dtype=np.intp)
-    back[rows, columns] = back[columns, rows] = np.arange(len(rows))
-    return rows * dimension + columns, back
+def _triangle(dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of each element of the packed triangle."""
+    return np.triu_indices(dimension)
 
 
 @lru_cache(maxsize=16)
-def _identity(dimension: int) -> np.ndarray:
-    return np.eye(dimension)
+def _prior(dimension: int, ridge: float) -> np.ndarray:
+    rows, columns = _triangle(dimension)
+    return ridge * (rows == columns)

@@ -1,0 +1,79 @@
+"""From what is believed of each arm to a choice with known chances: three rules over one kind of belief."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from . import setting
+from .choice import Choice, chances_of_being_best, choose
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """Mean and standard deviation of each arm's expected reward in a context, in the order of `names`."""
+
+    names: tuple[str, ...]
+    means: np.ndarray
+    deviations: np.ndarray
+
+
+class Rule(Protocol):
+    """Chooses one of the arms that are believed in."""
+
+    def select(self, belief: Belief, draw: float) -> Choice:
+        """The choice for a draw in [0, 1), with the chance of every arm."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThompsonSampling:
+    """Take each arm with the probability of being best (Agrawal & Goyal 2013, with an estimated noise).
+
+    `scale` widens (above 1) or narrows the posterior. The defaults are the judged setting (`setting`).
+    """
+
+    scale: float = setting.SCALE
+    floor: float = setting.FLOOR
+
+    def select(self, belief: Belief, draw: float) -> Choice:
+        """
+        >>> even = Belief(("a", "b"), np.array([0.5, 0.5]), np.array([0.1, 0.1]))
+        >>> ThompsonSampling().select(even, draw=0.7).propensity
+        0.5
+        """
+        chances = chances_of_being_best(belief.means, self.scale * belief.deviations)
+        return choose(belief.names, chances.tolist(), draw, self.floor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpperConfidence:
+    """LinUCB (Li, Chu, Langford & Schapire 2010, equation 5), with a floor that makes it observable.
+
+    `width` is alpha of the paper in standard deviations of the posterior.
+    """
+
+    width: float = 1.0
+    floor: float = setting.FLOOR
+
+    def select(self, belief: Belief, draw: float) -> Choice:
+        return choose(
+            belief.names, _all_on_best(belief, belief.means + self.width * belief.deviations), draw, self.floor
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpsilonGreedy:
+    """The best mean, and with probability `epsilon` any arm."""
+
+    epsilon: float = 0.1
+
+    def select(self, belief: Belief, draw: float) -> Choice:
+        return choose(belief.names, _all_on_best(belief, belief.means), draw, self.epsilon / len(belief.names))
+
+
+def _all_on_best(belief: Belief, scores: np.ndarray) -> list[float]:
+    best = min(range(len(scores)), key=lambda i: (-scores[i], belief.names[i]))
+    return [float(i == best) for i in range(len(scores))]

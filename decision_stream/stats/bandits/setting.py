@@ -1,0 +1,25 @@
+"""The one bandit setting that is judged by all benchmarks of decision quality at once, and that the product ships.
+
+The defaults of `LinearModel` and `ThompsonSampling` are these numbers, so that what is measured (steady, switching and
+contextual streams; late, lost and doubled rewards; a budget) is what runs. Change one, and `docs/quality.md` must be
+measured anew. Rewards lie in [0, `CEILING`].
+"""
+
+FORGETTING = 0.9994
+"""Share of the evidence kept for each reward learnt: half of it is gone after 1,155 rewards."""
+RIDGE = 1.0
+"""Prior precision of each coefficient, in units of one reward's information."""
+CEILING = 1.0
+"""The largest reward. An arm without evidence is believed to earn it, so that each is tried."""
+NOISE = 0.3
+"""First guess of a reward's standard deviation around its expectation."""
+NOISE_WEIGHT = 10.0
+"""How many rewards that guess is worth; the estimate takes over."""
+NOISE_FORGETTING = 0.999
+"""Share of the estimate of the noise kept for each reward."""
+SCALE = 0.6
+"""Width of the posterior that is sampled from, in its own standard deviations: below 1 explores less."""
+FLOOR = 0.001
+"""The least chance with which any arm is taken, so that each stays observable."""
+BALANCE = 1.0
+"""Propensities below it count as it when a reward is weighted by the inverse; 1 weighs all rewards alike."""
