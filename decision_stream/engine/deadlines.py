@@ -5,7 +5,7 @@ from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision
 from . import breaker, experiments
 from .completion import close, complete
-from .rollback import forget_measurements, roll_back, rollback_failed
+from .rollback import break_failed, forget_measurements, roll_back, rollback_failed
 from .turn import Turn
 
 
@@ -57,8 +57,8 @@ def _give_up(turn: Turn, live: LiveDecision, reason: str) -> None:
         close(turn, live, DecisionState.FAILED, reason)
         rollback_failed(turn, live, reason)
     elif isinstance(live.decision.decision, CircuitBreak):
-        turn.alert("circuit_break_failed", f"{live.decision.id}: {reason}", "critical")
         close(turn, live, DecisionState.FAILED, reason)
+        break_failed(turn, live.decision, reason)
     else:
         undo(turn, live, reason, "engine")
 

@@ -73,7 +73,9 @@ def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> 
     sound = strategies
     hot = replace(turn.hot, windows=turn.hot.windows + 1, insight_at_ms=insight.at_ms)
     if _is_measured(turn, insight) and not turn.cold.route_broken_until_ms:
-        ramping = turn.cold.experiment is not None or any(live.ramp is not None for live in turn.cold.live)
+        ramping = turn.cold.experiment is not None or any(
+            live.ramp is not None or live.decision.kind == "circuit_break" for live in turn.cold.live
+        )
         if not ramping:
             hot = replace(hot, live=taken_in(hot.live, insight))
         for strategy in strategies:

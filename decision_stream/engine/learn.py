@@ -9,7 +9,7 @@ from ..model.state import LiveDecision
 from . import experiments, pins, ramp
 from .completion import close, complete
 from .deadlines import pass_time, undo
-from .rollback import forget_measurements, restored, rollback_failed
+from .rollback import break_failed, forget_measurements, gave_way, restored, rollback_failed
 from .turn import Turn
 
 
@@ -80,9 +80,11 @@ def _applied(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
         case Rollback():
             restored(turn, decision, target)
             close(turn, live, DecisionState.COMPLETED, "the target is served again")
-        case CircuitBreak(duration_ms=duration_ms):
-            turn.update(route_broken_until_ms=turn.at_ms + duration_ms)
-            forget_measurements(turn, keep_baselines=True)
+        case CircuitBreak(duration_ms=duration_ms, share=share):
+            gave_way(turn, decision)
+            if share >= 1.0:
+                turn.update(route_broken_until_ms=turn.at_ms + duration_ms)
+                forget_measurements(turn, keep_baselines=True)
         case StartExperiment():
             experiments.begin(turn, decision)
         case _ if live.ramp is not None:
@@ -107,9 +109,9 @@ def _failed(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
         close(turn, live, DecisionState.FAILED, reason)
         rollback_failed(turn, live, reason)
     elif isinstance(live.decision.decision, CircuitBreak):
-        turn.alert("circuit_break_failed", f"{live.decision.id}: {reason}", "critical")
         turn.update(route_broken_until_ms=0)
         close(turn, live, DecisionState.FAILED, reason)
+        break_failed(turn, live.decision, reason)
     elif outcome.status is OutcomeStatus.PARTIAL_SUCCESS or live.state is not DecisionState.EXECUTING:
         # Part of it is in effect: undo that part.
         undo(turn, live, reason, "engine")

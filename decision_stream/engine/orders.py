@@ -6,6 +6,7 @@ from ..model.actuation import (
     EndExperiment,
     Order,
     RestoreConfiguration,
+    SetTraffic,
     SetVariantTraffic,
     UpdateConfiguration,
     UpdateParameters,
@@ -57,5 +58,7 @@ def order_for(decision: DecisionType, target: Configuration, weight: float) -> O
             return EndExperiment(experiment_id=experiment_id, winner=winner)
         case Rollback():
             return RestoreConfiguration(configuration=target)
+        case CircuitBreak(duration_ms=duration_ms, share=share, refuge=refuge) if share < 1.0:
+            return SetTraffic(weight=round(1.0 - share, 9), duration_ms=duration_ms, refuge=refuge)
         case CircuitBreak(duration_ms=duration_ms):
             return BreakRoute(duration_ms=duration_ms)

@@ -7,7 +7,7 @@ from ..model.decision import Check, Decision, Evidence, Rollback
 from ..model.effect import Subject
 from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
-from ..model.state import Alarm, ClosedDecision, Live, LiveDecision, Watch
+from ..model.state import Alarm, ClosedDecision, ConfigurationVersion, Live, LiveDecision, Watch
 from .ending import ended, taken_back
 from .execution import execute
 from .identity import derived_id
@@ -85,8 +85,39 @@ def restored(turn: Turn, rollback: Decision, target: Configuration) -> None:
     places = [place for place, version in enumerate(history) if version.configuration.id == target.id]
     if places:
         history = history[: places[-1] + 1]
+    else:
+        # The policy's safe configuration: nobody's change, so that what is wrong next is not blamed on it.
+        version = ConfigurationVersion(configuration=target, since_ms=turn.at_ms, healthy=True)
+        history = (*history, version)[-(turn.policy.safety.max_rollback_depth + 1) :]
     turn.update(configuration=target, history=history, changed_at_ms=turn.at_ms, route_broken_until_ms=0)
     forget_measurements(turn)
+
+
+def gave_way(turn: Turn, breaking: Decision) -> None:
+    """Close what gave way to a break of the route: its order took the traffic of every change with it."""
+    for live in turn.cold.live:
+        if live.reverted_by == breaking.id and live.state is DecisionState.ROLLING_BACK:
+            ended(turn, turn.move(live, DecisionState.ROLLED_BACK, f"gave way to {breaking.kind} {breaking.id}"))
+
+
+def break_failed(turn: Turn, breaking: Decision, reason: str) -> None:
+    """The actuator did not break the route: tell a human, and take back by order what should have given way."""
+    turn.alert("circuit_break_failed", f"{breaking.id}: {reason}", "critical")
+    yielding = [live for live in turn.cold.live if live.reverted_by == breaking.id]
+    if not yielding:
+        return
+    assert turn.configuration is not None
+    rollback = roll_back(
+        turn,
+        target=turn.configuration,
+        reverts=yielding[0].decision.id,
+        reason=f"{breaking.kind} {breaking.id} failed: {reason}",
+        strategy=breaking.strategy,
+        cause_id=turn.event_id,
+        evidence=breaking.evidence,
+    )
+    for live in yielding:
+        turn.put(replace(live, reverted_by=rollback.decision.id, deadline_ms=rollback.deadline_ms))
 
 
 def rollback_failed(turn: Turn, rollback: LiveDecision, reason: str) -> None:

@@ -73,7 +73,12 @@ def _target(turn: Turn, proposal: Proposal) -> Configuration | None:
     assert turn.configuration is not None
     if isinstance(proposal.decision, Rollback):
         wanted = proposal.decision.target_configuration_id
-        known = (turn.configuration, *(version.configuration for version in reversed(turn.cold.history)))
+        safe = turn.policy.threshold_based.responses.safe_configuration
+        known = (
+            turn.configuration,
+            *(version.configuration for version in reversed(turn.cold.history)),
+            *(() if safe is None else (safe,)),
+        )
         return next((configuration for configuration in known if configuration.id == wanted), None)
     return turn.configuration.patched(proposal.changes)
 
@@ -99,7 +104,9 @@ def _safety_check(turn: Turn, proposal: Proposal, target: Configuration | None) 
     """A rollback needs a known target that is not already in full use; a break needs a route that is not broken."""
     if isinstance(proposal.decision, CircuitBreak):
         until_ms = turn.cold.route_broken_until_ms
-        return Check(name="route_whole", passed=until_ms == 0, detail=f"broken until {until_ms}" if until_ms else "")
+        reduced = proposal.decision.share < 1.0 and any(live.decision.kind == proposal.kind for live in turn.cold.live)
+        detail = f"broken until {until_ms}" if until_ms else "traffic is reduced already" if reduced else ""
+        return Check(name="route_whole", passed=not detail, detail=detail)
     reverted = proposal.decision.reverts if isinstance(proposal.decision, Rollback) else None
     # A ramp is reverted by restoring what is in full use.
     ramping = reverted is not None and turn.live(reverted) is not None

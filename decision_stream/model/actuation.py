@@ -62,6 +62,18 @@ class BreakRoute(Struct, frozen=True, kw_only=True, tag_field="kind", tag="break
     duration_ms: Annotated[int, Meta(gt=0)]
 
 
+class SetTraffic(Struct, frozen=True, kw_only=True, tag_field="kind", tag="set_traffic"):
+    """Leave `weight` of the traffic with the configuration in use and send the rest to the refuge, for this long.
+
+    Without a refuge the rest goes to the route's fallback. All traffic comes back without being asked, or earlier by
+    the order to restore the configuration.
+    """
+
+    weight: Unit
+    duration_ms: Annotated[int, Meta(gt=0)]
+    refuge: Configuration | None = None
+
+
 Order = (
     UpdateConfiguration
     | UpdateParameters
@@ -70,6 +82,7 @@ Order = (
     | EndExperiment
     | RestoreConfiguration
     | BreakRoute
+    | SetTraffic
 )
 
 

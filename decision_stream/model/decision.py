@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from .configuration import ConfigurationChanges, Facet, ParameterChange
+from .configuration import Configuration, ConfigurationChanges, Facet, ParameterChange
 from .insight import Metric
-from .scalars import Count, EventTime, Identifier, Name, Ratio, ScopeName, Text, Unit
+from .scalars import Count, EventTime, Identifier, Name, Ratio, ScopeName, Share, Text, Unit
 from .trace import Traceparent
 
 
@@ -81,10 +81,15 @@ class Rollback(Struct, frozen=True, kw_only=True, tag_field="kind", tag="rollbac
 
 
 class CircuitBreak(Struct, frozen=True, kw_only=True, tag_field="kind", tag="circuit_break"):
-    """Take the route's traffic off the failing model for a while and pause optimisation of the scope."""
+    """Take traffic off the failing configuration for a while, all of it by default; optimisation of the scope pauses.
+
+    What is taken off goes to `refuge`, or to the route's own fallback where none is named.
+    """
 
     duration_ms: Annotated[int, Meta(gt=0)]
     reason: Text
+    share: Share = 1.0
+    refuge: Configuration | None = None
 
 
 DecisionType = (
@@ -266,5 +271,8 @@ class Decision(Struct, frozen=True, kw_only=True):
 
     @property
     def held_facets(self) -> tuple[Facet, ...]:
-        """Facets that nobody else may touch meanwhile: what it changes, and everything while an experiment runs."""
-        return tuple(Facet) if isinstance(self.decision, StartExperiment) else self.changes.facets
+        """Facets that nobody else may touch meanwhile.
+
+        What it changes, and everything while an experiment runs or traffic is taken off.
+        """
+        return tuple(Facet) if isinstance(self.decision, StartExperiment | CircuitBreak) else self.changes.facets

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from .command import Autonomy
+from .configuration import Configuration
 from .decision import RiskLevel
 from .metrics import ModelEstimate
 from .scalars import Count, Millis, Name, Share, Unit, Usd
@@ -105,6 +106,11 @@ class Responses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     circuit_break_ms: DurationMs = 5 * MINUTE_MS
     # Each break of the same route within an hour of the last is twice as long, up to this.
     max_circuit_break_ms: DurationMs = HOUR_MS
+    # Where `switch_to_safe` goes and `reduce_traffic` sends what it takes off; without one, to the last configuration
+    # known to be good.
+    safe_configuration: Configuration | None = None
+    # Share of the traffic that `reduce_traffic` takes off the configuration in use, for as long as a circuit break.
+    reduced_share: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.5
 
 
 class ThresholdPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from ..model.actuation import (
     Directive,
     EndExperiment,
     RestoreConfiguration,
+    SetTraffic,
     SetVariantTraffic,
     UpdateConfiguration,
     UpdateParameters,
@@ -20,6 +21,7 @@ from .world import FALLBACK_MODEL, INITIAL_MODEL, World
 
 ACKNOWLEDGE_MS = 2_000
 MINUTE_MS = 60_000
+REFUGE = "refuge"
 MEASURED_AT_FULL_WEIGHT_MS = 30 * MINUTE_MS
 
 
@@ -27,7 +29,8 @@ MEASURED_AT_FULL_WEIGHT_MS = 30 * MINUTE_MS
 class Served:
     """How a scope is served: by `configuration`, a share `weight` by `candidate`, or by the fallback for a while.
 
-    `split` holds configuration and share of each arm of a running experiment; it is empty without one.
+    Until `reduced_until_ms` only the share `kept` stays with it and the rest goes to the refuge. `split` holds
+    configuration and share of each arm of a running experiment; it is empty without one.
     """
 
     configuration: Configuration
@@ -35,12 +38,17 @@ class Served:
     weight: float = 0.0
     directive: Directive | None = None
     broken_until_ms: int = 0
+    refuge: Configuration | None = None
+    kept: float = 1.0
+    reduced_until_ms: int = 0
     split: dict[str, tuple[Configuration, float]] = field(default_factory=dict)
 
     def arms(self, at_ms: int) -> dict[str, tuple[Configuration, float]]:
         """Configuration and share of traffic of each arm at this time."""
         if at_ms <= self.broken_until_ms:
             return {CONTROL: (Configuration(model=FALLBACK_MODEL), 1.0)}
+        if self.refuge is not None and at_ms <= self.reduced_until_ms:
+            return {CONTROL: (self.configuration, self.kept), REFUGE: (self.refuge, round(1.0 - self.kept, 9))}
         if self.split:
             return self.split
         if self.candidate is None:
@@ -140,6 +148,13 @@ def _after(served: Served, directive: Directive) -> Served:
             return Served(configuration=configuration)
         case BreakRoute(duration_ms=duration_ms):
             return replace(_settled(served), broken_until_ms=directive.at_ms + duration_ms)
+        case SetTraffic(weight=weight, duration_ms=duration_ms, refuge=refuge):
+            return replace(
+                _settled(served),
+                refuge=refuge or Configuration(model=FALLBACK_MODEL),
+                kept=weight,
+                reduced_until_ms=directive.at_ms + duration_ms,
+            )
         case BeginExperiment(shares=shares, configurations=configurations):
             split = {name: (configurations[name], share) for name, share in shares.items()}
             return replace(_settled(served), split=split, directive=directive)

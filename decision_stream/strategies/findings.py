@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..model.decision import Evidence
-from ..model.insight import Metric, Severity
+from ..model.insight import Anomaly, Metric, Severity
 from ..model.policy import Response, ThresholdPolicy
 from ..model.state import Watch
 from ..stats.shift_alarm import level
@@ -125,7 +125,7 @@ def _drift(view: View, rules: ThresholdPolicy) -> list[Finding]:
                 # What the analyzer says is a claim: acting on it takes an alarm of our own.
                 response=Response.ALERT,
                 evidence=Evidence(method="analyzer_report", metric=drift.metric, statistic=drift.score),
-                onset=True,
+                onset=view.state.hot.episodes.get(f"drift:{drift.metric}") == view.at_ms,
             )
         )
     return found
@@ -139,7 +139,7 @@ def _anomalies(view: View, rules: ThresholdPolicy) -> list[Finding]:
     broken = {reading.metric: reading.excess > 0.0 for reading in readings(view.insight, rules.performance)}
     for anomaly in view.insight.anomalies:
         serious = anomaly.severity in (Severity.HIGH, Severity.CRITICAL)
-        if not serious or not _starts(view, f"anomaly:{anomaly.metric}"):
+        if not serious or not _starts(view, episode_of(anomaly)):
             continue
         watch = view.state.hot.watches.get(anomaly.metric.value, _NO_WATCH)
         confirmed = broken[anomaly.metric] and watch.windows >= 2
@@ -157,10 +157,15 @@ def _anomalies(view: View, rules: ThresholdPolicy) -> list[Finding]:
                     threshold=anomaly.expected,
                     detail="confirmed by the broken limit" if confirmed else "not confirmed by a broken limit",
                 ),
-                onset=True,
+                onset=view.state.hot.episodes.get(episode_of(anomaly)) == view.at_ms,
             )
         )
     return found
+
+
+def episode_of(anomaly: Anomaly) -> str:
+    """What an anomaly is remembered by: the analyzer's episode where it names one, else the metric."""
+    return f"anomaly:{anomaly.metric}" + (f":{anomaly.episode}" if anomaly.episode else "")
 
 
 def _starts(view: View, episode: str) -> bool:

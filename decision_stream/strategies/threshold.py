@@ -13,16 +13,17 @@ from ..model.journal import Alert, Reason
 from ..model.policy import DriftPolicy, Policy, Response
 from ..model.state import Alarm, HotState, Watch
 from ..stats.adwin import Adwin
-from .answers import answer
+from .answers import answer, is_reduction
 from .degradation import MIN_SAMPLES, listened, observations
-from .findings import Finding, findings
+from .findings import Finding, episode_of, findings
 from .limits import readings, watched
 from .protocol import Idea, Opinion, View
 
 DRIFT_SCALE = 10.0
 DRIFT_CLOCK = 8
 REFRACTORY_MS = 30 * 60_000
-"""One alert per metric and half hour for anomalies and drift reported by the analyzer."""
+"""One alert per episode, or per metric and half hour where none is named, for what the analyzer reports."""
+MAX_EPISODES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class Threshold:
         worst_first = sorted(findings(view), key=lambda found: (-_RANK[found.severity], found.code, found.metric))
         reasons: list[Reason] = []
         alerts: list[Alert] = []
-        under_way = any(live.decision.kind in ("rollback", "circuit_break") for live in view.state.cold.live)
+        # Traffic that is only reduced goes on being judged: it may still be worse than that.
+        under_way = any(live.decision.is_safety and not is_reduction(live) for live in view.state.cold.live)
         ideas: list[Idea] = []
         for finding in worst_first:
             reasons.append(_reason(finding))
@@ -85,13 +87,17 @@ class Threshold:
 
 def _heard(episodes: dict[str, int], insight: Insight, at_ms: int) -> dict[str, int]:
     """When each reported metric was first heard of, forgotten after the refractory time without a report."""
-    reported = {f"anomaly:{anomaly.metric}" for anomaly in insight.anomalies}
+    reported = {episode_of(anomaly) for anomaly in insight.anomalies}
     if insight.drift is not None:
         reported.add(f"drift:{insight.drift.metric}")
     if not reported and not episodes:
         return episodes
     kept = {name: heard for name, heard in episodes.items() if at_ms - heard < REFRACTORY_MS}
-    return {name: kept.get(name, at_ms) for name in sorted(kept.keys() | reported)}
+    heard = {name: kept.get(name, at_ms) for name in sorted(kept.keys() | reported)}
+    if len(heard) <= MAX_EPISODES:
+        return heard
+    newest = sorted(heard, key=lambda name: (-heard[name], name))[:MAX_EPISODES]
+    return {name: heard[name] for name in sorted(newest)}
 
 
 def _with_drift(hot: HotState, insight: Insight, rules: DriftPolicy) -> HotState:

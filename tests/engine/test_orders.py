@@ -8,6 +8,7 @@ from decision_stream.model.actuation import (
     BreakRoute,
     EndExperiment,
     RestoreConfiguration,
+    SetTraffic,
     SetVariantTraffic,
     UpdateConfiguration,
     UpdateParameters,
@@ -41,6 +42,10 @@ CASES = [
     (
         StartExperiment(experiment_id="e", variants=("control", "v"), shares=(0.5, 0.5)),
         BeginExperiment(experiment_id="e", shares={"control": 0.5, "v": 0.5}, configurations={"control": TARGET}),
+    ),
+    (
+        CircuitBreak(duration_ms=60_000, reason="r", share=0.25, refuge=TARGET),
+        SetTraffic(weight=0.75, duration_ms=60_000, refuge=TARGET),
     ),
     (ConcludeExperiment(experiment_id="e"), EndExperiment(experiment_id="e", winner=None)),
     (Rollback(target_configuration_id=TARGET.id, reason="r"), RestoreConfiguration(configuration=TARGET)),
