@@ -1,18 +1,17 @@
-"""A sequential alarm for window averages: Shiryaev-Roberts over a mixture of shifts, on a frozen baseline.
+"""A sequential alarm for window averages: `shiryaev_roberts` with shifts of a normal score, on a frozen baseline.
 
-The statistic is R_n = (1 + R_{n-1}) * exp(d z_n - d^2 / 2), averaged over the shifts d (Roberts 1966; Pollak 1987).
-With nothing wrong, R_n - n is a martingale, so the mean time to a false alarm is at least the threshold. The
-baseline is estimated from m windows, so z_n is the normal score of a prediction from those m (Wallace 1959, eq. for
-Student's t).
+The likelihood ratio of a shift d is exp(d z_n - d^2 / 2) (Roberts 1966; Pollak 1987). The baseline is estimated from m
+windows, so z_n is the normal score of a prediction from those m (Wallace 1959, eq. for Student's t).
 """
 
+from collections.abc import Sequence
 from math import exp, log1p, sqrt
 
 from .moments import Moments
+from .shiryaev_roberts import advanced
 
 SHIFTS = (1.5, 3.0, 6.0)
 """Shifts tested for, in standard deviations of a window average beyond the tolerated change."""
-MAX_STATISTIC = 1e30
 
 
 def normal_score(value: float, baseline: Moments, least_deviation: float = 0.0) -> float:
@@ -35,23 +34,12 @@ def normal_score(value: float, baseline: Moments, least_deviation: float = 0.0) 
     return score if t >= 0.0 else -score
 
 
-def updated(statistics: tuple[float, ...], score: float) -> tuple[float, ...]:
+def updated(statistics: Sequence[float], score: float) -> tuple[float, ...]:
     """The statistics, one per shift, after a window with this normal score; starts from an empty tuple.
+
+    Their `shiryaev_roberts.level` is compared with the promised mean number of windows between false alarms.
 
     >>> all(new > 1.0 for new in updated((), 4.0))
     True
     """
-    old = statistics or (0.0,) * len(SHIFTS)
-    return tuple(
-        min(MAX_STATISTIC, (1.0 + r) * exp(min(60.0, shift * score - shift * shift / 2.0)))
-        for r, shift in zip(old, SHIFTS, strict=True)
-    )
-
-
-def level(statistics: tuple[float, ...]) -> float:
-    """The mixture: to be compared with the promised mean number of windows between false alarms.
-
-    >>> level(())
-    0.0
-    """
-    return sum(statistics) / len(statistics) if statistics else 0.0
+    return advanced(statistics, [exp(min(60.0, shift * score - shift * shift / 2.0)) for shift in SHIFTS])

@@ -7,7 +7,7 @@ beyond a frozen quantile of a baseline (5 % lie beyond its p95), which needs no 
 distributed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from math import exp, log
 
@@ -16,6 +16,21 @@ MULTIPLES = (1.5, 2.0, 4.0)
 of a CUSUM that knows the new rate."""
 MAX_STATISTIC = 1e30
 _MAX_RATE = 0.98
+
+
+def advanced(statistics: Sequence[float], ratios: Iterable[float]) -> tuple[float, ...]:
+    """The statistics after one more observation: R_n = (1 + R_{n-1}) * ratio, one for each alternative.
+
+    `ratios` are likelihood ratios of the observation, or any numbers of at least 0 whose mean is at most 1 while
+    nothing is wrong (Shin, Ramdas & Rinaldo 2022, "E-detectors", definition 2.4): the promise holds for both. An empty
+    tuple starts.
+
+    >>> advanced(advanced((), (2.0, 0.5)), (2.0, 0.5))
+    (6.0, 0.75)
+    """
+    if not statistics:
+        return tuple(ratios)
+    return tuple([min(MAX_STATISTIC, (1.0 + r) * ratio) for r, ratio in zip(statistics, ratios, strict=True)])
 
 
 @lru_cache(maxsize=1_024)
@@ -43,11 +58,8 @@ def updated(statistics: Sequence[float], failed: bool, rate: float) -> tuple[flo
     >>> updated((), True, 0.25)
     (1.5, 2.0, 3.92)
     """
-    pairs = ratios(rate)
     side = 0 if failed else 1
-    if not statistics:
-        return tuple([pair[side] for pair in pairs])
-    return tuple([min(MAX_STATISTIC, (1.0 + r) * pair[side]) for r, pair in zip(statistics, pairs, strict=True)])
+    return advanced(statistics, [pair[side] for pair in ratios(rate)])
 
 
 def counted(statistics: Sequence[float], failures: int, events: int, rate: float) -> tuple[float, ...]:
@@ -62,16 +74,12 @@ def counted(statistics: Sequence[float], failures: int, events: int, rate: float
         raise ValueError(f"{failures} failures among {events} events")
     if events == 0:
         return tuple(statistics)
-    pairs = ratios(rate)
-    old = statistics or (0.0,) * len(pairs)
-    gains = (failures * log(up) + (events - failures) * log(down) for up, down in pairs)
-    return tuple(
-        [min(MAX_STATISTIC, (1.0 + r) * exp(max(-700.0, min(60.0, gain)))) for r, gain in zip(old, gains, strict=True)]
-    )
+    gains = [failures * log(up) + (events - failures) * log(down) for up, down in ratios(rate)]
+    return advanced(statistics, [exp(max(-700.0, min(60.0, gain))) for gain in gains])
 
 
 def level(statistics: Sequence[float]) -> float:
-    """The mixture: an alarm when it reaches the promised mean number of events between false alarms.
+    """The mixture: an alarm when it reaches the promised mean number of observations between false alarms.
 
     >>> level((1.5, 2.0, 4.0))
     2.5

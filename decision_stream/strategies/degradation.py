@@ -11,7 +11,8 @@ from math import asin, log, sqrt
 from ..model.insight import Insight, Metric
 from ..model.policy import DegradationPolicy
 from ..model.state import Alarm
-from ..stats.shift_alarm import level, normal_score, updated
+from ..stats.shift_alarm import normal_score, updated
+from ..stats.shiryaev_roberts import level
 
 MIN_SAMPLES = 20
 """Samples of a window below which its average is too rough to judge."""

@@ -6,7 +6,7 @@ from ..model.decision import Evidence
 from ..model.insight import Anomaly, Metric, Severity
 from ..model.policy import Response, ThresholdPolicy
 from ..model.state import Watch
-from ..stats.shift_alarm import level
+from ..stats.shiryaev_roberts import level
 from .limits import readings, severity_of
 from .protocol import View
 

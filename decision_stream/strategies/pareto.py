@@ -16,6 +16,8 @@ from ..model.journal import Reason
 from ..model.metrics import ModelEstimate
 from ..model.policy import ParetoPolicy, Policy, ReferenceRange
 from ..model.state import HotState, Live
+from ..stats import confidence_sequence
+from ..stats import pareto as front
 from .protocol import Idea, Opinion, View
 
 P95_SCORE = 1.6449
@@ -102,12 +104,11 @@ def dominates(one: ModelEstimate, other: ModelEstimate) -> bool:
 
     Point estimates: used to explain who is left out, never to switch.
     """
-    pairs = (
-        (one.quality, other.quality),
-        (-one.cost_usd, -other.cost_usd),
-        (-one.latency_p95_ms, -other.latency_p95_ms),
-    )
-    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+    return front.dominates(_objectives(one), _objectives(other), ("max", "min", "min"))
+
+
+def _objectives(estimate: ModelEstimate) -> tuple[float, float, float]:
+    return estimate.quality, estimate.cost_usd, estimate.latency_p95_ms
 
 
 def scored(estimate: ModelEstimate, rules: ParetoPolicy) -> Scored:
@@ -197,16 +198,11 @@ def _is_buried(view: View, model: str) -> bool:
 
 
 def _radius(best: Scored, base: Scored, alpha: float) -> float:
-    """Half width of an asymptotic confidence sequence for the gain (Waudby-Smith et al. 2021, eq. 9).
-
-    It holds at every look; the mixture is tuned to a thousand samples.
-    """
+    """Half width of a confidence sequence for the gain, valid at every look; tightest at a thousand samples."""
     error = sqrt(best.error**2 + base.error**2)
     samples = min(best.estimate.samples, base.estimate.samples)
-    log_alpha = -2.0 * log(alpha)
-    rho_squared = (log_alpha + log(log_alpha + 1.0)) / 1_000.0
-    scale = samples * rho_squared
-    return error * sqrt((scale + 1.0) / scale * log((scale + 1.0) / alpha**2))
+    tuned = confidence_sequence.tuning(alpha, 1_000.0)
+    return error * sqrt(samples) * confidence_sequence.radius(samples, tuned, alpha)
 
 
 def _idea(best: Scored, base: Scored, others: list[Scored], gain: float, radius: float, rules: ParetoPolicy) -> Idea:

@@ -6,7 +6,8 @@ from random import Random
 import pytest
 
 from decision_stream.stats.moments import Moments
-from decision_stream.stats.shift_alarm import level, normal_score, updated
+from decision_stream.stats.shift_alarm import normal_score, updated
+from decision_stream.stats.shiryaev_roberts import level
 
 
 def first_alarm(draw: Random, promise: float, shift: float, windows: int, baseline: int = 30) -> int | None:
