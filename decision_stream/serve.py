@@ -34,6 +34,7 @@ async def serve(settings: Settings, bootstrap_servers: str) -> int:
     traces = tracing(monitoring.enable_tracing, os.environ)
     observers = (metrics, DecisionLog(), traces) if traces is not None else (metrics, DecisionLog())
     worker = Worker(settings.stream(bootstrap_servers, begins_traces=traces is not None), Observers(*observers))
+    metrics.watch_lag(worker.lag)
     render = metrics.render if monitoring.enable_prometheus else None
     server = HealthServer(monitoring.host, monitoring.metrics_port, worker.health, render)
     try:

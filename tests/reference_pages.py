@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
-from decision_stream.edge.metrics import TABLE
+from decision_stream.edge.metric_table import TABLE
 from decision_stream.settings import SECTIONS, STRATEGIES, is_duration, key_of, shown_duration
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -1,186 +1,85 @@
-"""Prometheus metrics: one table of all of them, and the observer that counts.
+"""Prometheus metrics of a worker: the observer that counts what `metric_table.py` lists."""
 
-The first five names are the seed's (§12). All label values are known beforehand and start at zero, so that a rate
-does not miss the first event; a value that is not known counts as `other`.
-"""
+import time
+from collections.abc import Callable, Iterator
 
-from dataclasses import dataclass
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from .. import ENGINE_VERSION
 from ..engine.lifecycle import OVER
 from ..model.command import Command
-from ..model.dead_letter import ReasonCode
 from ..model.decision import Proposal
-from ..model.effect import Effects
+from ..model.effect import Effects, Subject
 from ..model.event import Event
 from ..model.insight import Insight
-from ..model.journal import Stage, Verdict
+from ..model.journal import Transition, Verdict
 from ..model.lifecycle import DecisionState
-from ..strategies.registry import STRATEGIES
+from ..model.state import ColdState
+from .census import CIRCUITS, Census
+from .metric_table import OTHER, TABLE, Metric
 
-LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
-AGE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0)
-CONFIDENCE_BUCKETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
-CHECKS = (
-    "still_current",
-    "not_pinned",
-    "may_act",
-    "facets_free",
-    "capacity",
-    "cooldown",
-    "not_buried",
-    "evidence",
-    "confidence",
-    "improvement",
-    "impact",
-    "quality_constraint",
-    "cost_constraint",
-    "latency_constraint",
-    "rollback_target",
-    "route_whole",
-    "breaker",
-    "risk",
-)
-DECIDERS = (*(strategy.name for strategy in STRATEGIES), "ramp_guard", "operator", "engine")
-TOPICS = ("insights", "proposals", "outcomes", "commands")
-OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric with its kind, labels and their values, and what it means."""
-
-    name: str
-    kind: type[Counter] | type[Gauge] | type[Histogram]
-    meaning: str
-    labels: dict[str, tuple[str, ...]]
-    buckets: tuple[float, ...] = ()
-
-
-STATES = tuple(state.value for state in DecisionState)
-TABLE: tuple[Metric, ...] = (
-    Metric(
-        "decision_engine_decisions_total",
-        Counter,
-        "decisions that entered a state",
-        {"state": STATES, "strategy": (*DECIDERS, OTHER)},
-    ),
-    Metric(
-        "decision_engine_latency_seconds",
-        Histogram,
-        "time to apply an event, by the strategy whose proposal won",
-        {"strategy": (*DECIDERS, OTHER, "none")},
-        LATENCY_BUCKETS,
-    ),
-    Metric(
-        "decision_engine_active_decisions",
-        Gauge,
-        "decisions in a state that is not over, seen by this worker",
-        {"state": STATES},
-    ),
-    Metric(
-        "decision_engine_decision_confidence",
-        Histogram,
-        "probability that a proposal's claim holds",
-        {"strategy": (*DECIDERS, OTHER)},
-        CONFIDENCE_BUCKETS,
-    ),
-    Metric(
-        "decision_engine_strategy_win_rate",
-        Gauge,
-        "share of a strategy's ended decisions that completed, seen by this worker",
-        {"strategy": (*DECIDERS, OTHER)},
-    ),
-    Metric(
-        "decision_engine_insights_total",
-        Counter,
-        "insights evaluated, by verdict",
-        {"result": (Verdict.PROPOSED.value, Verdict.NO_DECISION.value, OTHER)},
-    ),
-    Metric(
-        "decision_engine_events_total",
-        Counter,
-        "events applied, by stage and verdict",
-        {"stage": tuple(Stage), "verdict": (*Verdict, OTHER)},
-    ),
-    Metric(
-        "decision_engine_insight_age_seconds",
-        Histogram,
-        "time from an insight's own time to its evaluation",
-        {},
-        AGE_BUCKETS,
-    ),
-    Metric(
-        "decision_engine_validation_failures_total", Counter, "failed validation checks", {"check": (*CHECKS, OTHER)}
-    ),
-    Metric(
-        "decision_engine_alerts_total",
-        Counter,
-        "alerts to humans",
-        {"severity": ("info", "warning", "low", "medium", "high", "critical", OTHER)},
-    ),
-    Metric(
-        "decision_engine_dead_letters_total",
-        Counter,
-        "messages that could not be read",
-        {"topic": (*TOPICS, OTHER), "reason": (*ReasonCode, OTHER)},
-    ),
-    Metric(
-        "decision_engine_repeated_records_total",
-        Counter,
-        "redelivered records that changed nothing",
-        {"topic": (*TOPICS, OTHER)},
-    ),
-    Metric(
-        "decision_engine_paused_partitions",
-        Gauge,
-        "partitions paused because of a flood of bad messages",
-        {"topic": (*TOPICS, OTHER)},
-    ),
-    Metric("decision_engine_recovery_seconds", Gauge, "how long the last recovery of the table took", {}),
-    Metric("decision_engine_build_info", Gauge, "1, with the version as a label", {"version": (ENGINE_VERSION,)}),
-)
+LAG = "decision_engine_consumer_lag"
+_ROLLBACK_REASONS = {"ramp_guard": "guard", "operator": "operator", "engine": "engine"}
+Lag = Callable[[], dict[tuple[str, int], int]]
 
 
 class Metrics:
     """All metrics of a process in a registry of their own; an observer of the worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.registry = CollectorRegistry()
+        self._clock = clock
         self._metrics: dict[str, Counter | Gauge | Histogram] = {}
         self._children: dict[tuple[str, ...], Counter | Gauge | Histogram] = {}
-        self._states: dict[str, tuple[str, str]] = {}
         self._ended: dict[str, list[int]] = {}
+        self._census = Census()
+        self._budgets: dict[str, float] = {}
         for row in TABLE:
-            options = {"buckets": row.buckets} if row.buckets else {}
-            metric = row.kind(row.name, row.meaning, tuple(row.labels), registry=self.registry, **options)
-            self._metrics[row.name] = metric
-            self._bind(row)
+            if not row.at_scrape:
+                options = {"buckets": row.buckets} if row.buckets else {}
+                metric = row.kind(row.name, row.meaning, tuple(row.labels), registry=self.registry, **options)
+                self._metrics[row.name] = metric
+                self._bind(row)
+        ProcessCollector(registry=self.registry)
         self._child("decision_engine_build_info", ENGINE_VERSION).set(1)
+        self._ask_at_scrape()
 
     def render(self) -> bytes:
         """Prometheus' text format."""
         return generate_latest(self.registry)
 
+    def watch_lag(self, lag: Lag) -> None:
+        """Show this lag, asked for at each scrape."""
+        self.registry.register(_LagCollector(lag))
+
     def applied(self, event: Event, effects: Effects, seconds: float, age_seconds: float) -> None:
         """Count an applied event."""
         self._child("decision_engine_events_total", effects.stage, effects.verdict).inc()
-        strategy = "none"
         if isinstance(event, Insight):
-            self._child("decision_engine_insights_total", effects.verdict).inc()
-            self._child("decision_engine_insight_age_seconds").observe(max(0.0, age_seconds))
-        if effects.outputs or effects.transitions:
-            strategy = self._decided(event, effects)
-        elif isinstance(event, Command):
-            strategy = "operator"
-        self._child("decision_engine_latency_seconds", strategy).observe(seconds)
+            self._insight(event, effects, age_seconds)
+        for output in effects.outputs:
+            if isinstance(output, Proposal):
+                self._child("decision_engine_proposals_total", output.strategy).inc()
+                if output.confidence is not None:
+                    self._child("decision_engine_decision_confidence", output.strategy).observe(output.confidence)
+        if effects.transitions:
+            about = {subject.id: subject for subject in effects.about}
+            for transition in effects.transitions:
+                self._moved(about[transition.decision_id], transition)
+        self._child("decision_engine_latency_seconds", _decider(event, effects)).observe(seconds)
         for alert in effects.alerts:
             self._child("decision_engine_alerts_total", alert.severity).inc()
-        if effects.verdict is Verdict.REJECTED:
-            for reason in effects.reasons:
+        for reason in effects.reasons:
+            if reason.code == "strategy_fault":
+                self._child("decision_engine_strategy_faults_total", reason.source).inc()
+            elif effects.verdict is Verdict.REJECTED:
                 self._child("decision_engine_validation_failures_total", reason.code).inc()
+
+    def holds(self, scope: str, cold: ColdState) -> None:
+        """Add up what a scope holds now."""
+        self._census.note(scope, cold)
 
     def repeated(self, topic: str) -> None:
         """Count a redelivered record."""
@@ -195,40 +94,50 @@ class Metrics:
         self._child("decision_engine_paused_partitions", topic).set(partitions)
 
     def recovered(self, seconds: float) -> None:
-        """Note how long recovery took."""
+        """Note how long recovery took; other scopes are owned from now on."""
         self._child("decision_engine_recovery_seconds").set(seconds)
+        self._census.clear()
+        self._budgets.clear()
 
-    def _decided(self, event: Event, effects: Effects) -> str:
-        strategy = "engine"
-        for output in effects.outputs:
-            if isinstance(output, Proposal):
-                strategy = output.strategy
-                if output.confidence is not None:
-                    self._child("decision_engine_decision_confidence", strategy).observe(output.confidence)
-            else:
-                strategy = output.decision.strategy
-                self._states.setdefault(output.decision.id, (strategy, ""))
-        if isinstance(event, Proposal):
-            strategy = event.strategy
-        for transition in effects.transitions:
-            owner, _ = self._states.get(transition.decision_id, (strategy, ""))
-            self._moved(transition.decision_id, owner, transition.from_state, transition.to_state)
-        return strategy
+    def _insight(self, insight: Insight, effects: Effects, age_seconds: float) -> None:
+        self._child("decision_engine_insights_total", effects.verdict).inc()
+        self._child("decision_engine_insight_age_seconds").observe(max(0.0, age_seconds))
+        if insight.budget is not None:
+            self._budgets[insight.scope] = insight.budget.spent_usd / insight.budget.daily_limit_usd
 
-    def _moved(self, decision_id: str, strategy: str, before: str, after: str) -> None:
-        self._child("decision_engine_decisions_total", after, strategy).inc()
-        gauge = "decision_engine_active_decisions"
-        if self._states.get(decision_id, ("", ""))[1] == before:
-            self._child(gauge, before).dec()
-        if after in OVER:
-            self._states.pop(decision_id, None)
-            ended = self._ended.setdefault(strategy, [0, 0])
-            ended[0] += after == DecisionState.COMPLETED
+    def _moved(self, subject: Subject, transition: Transition) -> None:
+        self._child("decision_engine_decisions_total", transition.to_state, subject.strategy).inc()
+        if subject.kind == "rollback" and transition.to_state is DecisionState.EXECUTING:
+            reason = _ROLLBACK_REASONS.get(subject.strategy, "alarm")
+            self._child("decision_engine_rollbacks_total", reason).inc()
+        if transition.to_state in OVER:
+            ended = self._ended.setdefault(subject.strategy, [0, 0])
+            ended[0] += transition.to_state is DecisionState.COMPLETED
             ended[1] += 1
-            self._child("decision_engine_strategy_win_rate", strategy).set(ended[0] / ended[1])
-        else:
-            self._states[decision_id] = (strategy, after)
-            self._child(gauge, after).inc()
+            self._child("decision_engine_strategy_win_rate", subject.strategy).set(ended[0] / ended[1])
+
+    def _ask_at_scrape(self) -> None:
+        """Gauges that are read off the census, so that an event costs nothing for them."""
+
+        def states(state: str) -> Callable[[], float]:
+            return lambda: self._census.states[state]
+
+        def circuits(state: str) -> Callable[[], float]:
+            return lambda: self._census.circuits[state]
+
+        waiting = DecisionState.AWAITING_APPROVAL.value
+        for state in DecisionState:
+            if state not in OVER:
+                self._child("decision_engine_active_decisions", state.value).set_function(states(state.value))
+        for circuit in CIRCUITS:
+            self._child("decision_engine_circuit_state", circuit).set_function(circuits(circuit))
+        self._child("decision_engine_pending_approvals").set_function(states(waiting))
+        self._child("decision_engine_oldest_pending_approval_seconds").set_function(self._oldest_waiting_s)
+        self._child("decision_engine_budget_spend_ratio").set_function(lambda: max(self._budgets.values(), default=0.0))
+
+    def _oldest_waiting_s(self) -> float:
+        since_ms = self._census.oldest_waiting_ms()
+        return max(0.0, self._clock() - since_ms / 1_000.0) if since_ms is not None else 0.0
 
     def _bind(self, row: Metric) -> None:
         combinations: list[tuple[str, ...]] = [()]
@@ -247,3 +156,28 @@ class Metrics:
             )
             child = self._children[(name, *safe)]
         return child
+
+
+class _LagCollector(Collector):
+    def __init__(self, lag: Lag) -> None:
+        self._lag = lag
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        (row,) = [row for row in TABLE if row.name == LAG]
+        family = GaugeMetricFamily(row.name, row.meaning, labels=tuple(row.labels))
+        for (topic, partition), lag in sorted(self._lag().items()):
+            family.add_metric((topic, str(partition)), lag)
+        yield family
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing is asked for when it is registered."""
+        return []
+
+
+def _decider(event: Event, effects: Effects) -> str:
+    """Who decided: the strategy of the last decision or proposal, an operator, or none."""
+    if effects.about:
+        return effects.about[-1].strategy
+    if effects.outputs and isinstance(effects.outputs[-1], Proposal):
+        return effects.outputs[-1].strategy
+    return "operator" if isinstance(event, Command) else "none"

@@ -2,6 +2,7 @@
 
 from ..model.effect import Effects
 from ..model.event import Event
+from ..model.state import ColdState
 from ..stream.observer import Observer
 
 
@@ -15,6 +16,11 @@ class Observers:
         """Pass on."""
         for observer in self._observers:
             observer.applied(event, effects, seconds, age_seconds)
+
+    def holds(self, scope: str, cold: ColdState) -> None:
+        """Pass on."""
+        for observer in self._observers:
+            observer.holds(scope, cold)
 
     def repeated(self, topic: str) -> None:
         """Pass on."""

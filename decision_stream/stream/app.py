@@ -4,8 +4,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
 
 import faust
 from faust.transport.drivers.aiokafka import Transport
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 EXIT_FAILED = 70
 """Exit status of a worker that must not commit: EX_SOFTWARE of sysexits.h."""
+SCOPES_AT_ONCE, SCOPES_PAUSE_S = 50, 0.005
 
 
 class Record(NamedTuple):
@@ -62,7 +63,7 @@ class EngineApp(faust.App):
     lifeline: Lifeline
     membership: Membership
     flood: FloodGuard
-    resuming: set[asyncio.Task[None]]
+    background: set[asyncio.Task[None]]
     observer: Observer
     ready_at: float | None = None
     failure: str | None = None
@@ -108,6 +109,11 @@ class EngineApp(faust.App):
         """Committed offsets of the partition's inputs, 0 where nothing was, by topic without prefix."""
         held = self.consumer._committed_offset
         return {name: held.get(TP(self.settings.topic(name), partition)) or 0 for name in INPUTS}
+
+    def lag(self) -> dict[tuple[str, int], int]:
+        """Records behind the end of each owned input partition that are not committed yet, by topic without prefix."""
+        named = {self.settings.topic(name): name for name in INPUTS}
+        return {(named[tp.topic], tp.partition): lag for tp, lag in self.consumer.lag().items() if tp.topic in named}
 
     def owned_partitions(self) -> set[int]:
         """Numbers of the partitions whose scopes this worker owns."""
@@ -157,7 +163,7 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
     app.settings = settings
     app.lifeline = Lifeline(settings.session_timeout_ms / 2_000.0, app.fail)
     app.membership = Membership(settings.session_timeout_ms / 1_000.0, settings.rebalance_timeout_ms / 1_000.0)
-    app.resuming = set()
+    app.background = set()
     app.flood = FloodGuard(
         FloodLimits(
             in_a_row=settings.flood_in_a_row,
@@ -320,9 +326,23 @@ def _pause(app: EngineApp, name: str, tp: TP, next_offset: int) -> None:
         },
     )
     if pause_s:
-        later = asyncio.create_task(_resume_later(app, name, tp, next_offset, app.consumer_generation_id))
-        app.resuming.add(later)
-        later.add_done_callback(app.resuming.discard)
+        _in_background(app, _resume_later(app, name, tp, next_offset, app.consumer_generation_id))
+
+
+def _in_background(app: EngineApp, work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
+    app.background.add(task)
+    task.add_done_callback(app.background.discard)
+
+
+async def _tell_scopes(app: EngineApp, generation: int) -> None:
+    """Tell the observer what the scopes taken up hold, a few at a time so that events are not held up."""
+    for number, scope in enumerate(app.scopes.names(app.owned_partitions()), start=1):
+        if generation != app.consumer_generation_id:
+            return
+        app.observer.holds(scope, app.scopes.peek(scope).state.cold)
+        if number % SCOPES_AT_ONCE == 0:
+            await asyncio.sleep(SCOPES_PAUSE_S)
 
 
 async def _resume_later(app: EngineApp, name: str, tp: TP, next_offset: int, generation: int) -> None:
@@ -392,4 +412,6 @@ def _on_ready(app: EngineApp, seconds: float) -> None:
         app.processor.resume(_committed(app))
     app.ready_at = time.monotonic()
     app.observer.recovered(seconds)
+    if hasattr(app, "scopes"):
+        _in_background(app, _tell_scopes(app, app.consumer_generation_id))
     log.info("ready", extra={"partitions": sorted(app.owned_partitions()), "recovery_s": round(seconds, 3)})

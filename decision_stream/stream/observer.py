@@ -4,6 +4,7 @@ from typing import Protocol
 
 from ..model.effect import Effects
 from ..model.event import Event
+from ..model.state import ColdState
 
 
 class Observer(Protocol):
@@ -11,6 +12,10 @@ class Observer(Protocol):
 
     def applied(self, event: Event, effects: Effects, seconds: float, age_seconds: float) -> None:
         """An event was applied in this much time, this long after the event's own time."""
+        ...
+
+    def holds(self, scope: str, cold: ColdState) -> None:
+        """What a scope holds: told when it has changed, and once for each scope that is taken up."""
         ...
 
     def repeated(self, topic: str) -> None:
@@ -26,7 +31,7 @@ class Observer(Protocol):
         ...
 
     def recovered(self, seconds: float) -> None:
-        """The table is recovered after this long."""
+        """The table is recovered after this long; what was told of scopes before counts no more."""
         ...
 
 
@@ -34,6 +39,9 @@ class SilentObserver:
     """Counts nothing."""
 
     def applied(self, event: Event, effects: Effects, seconds: float, age_seconds: float) -> None:
+        """Ignore."""
+
+    def holds(self, scope: str, cold: ColdState) -> None:
         """Ignore."""
 
     def repeated(self, topic: str) -> None:

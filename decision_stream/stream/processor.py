@@ -120,6 +120,8 @@ class Processor:
             return 0
         self._scopes.put(scope, partition, applied)
         self._outlet.send(scope, scope.encode(), partition, applied)
+        if applied.stored.state.cold is not stored.state.cold:
+            self._observer.holds(scope, applied.stored.state.cold)
         seconds = time.perf_counter() - started
         self._observer.applied(event, applied.effects, seconds, time.time() - event.at_ms / 1_000.0)
         return outbox_bytes(applied.stored)

@@ -55,6 +55,11 @@ class Worker:
             seconds_since_progress=time.monotonic() - processor.last_progress if processor else None,
         )
 
+    def lag(self) -> dict[tuple[str, int], int]:
+        """Records not committed yet, by input topic and partition; nothing while no partition is owned."""
+        is_settled = self.app.ready_at is not None and not self.app.rebalancing
+        return self.app.lag() if self._started and is_settled else {}
+
     def stop(self) -> None:
         """Ask for a graceful stop."""
         self._stop.set()

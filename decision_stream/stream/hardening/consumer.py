@@ -66,6 +66,16 @@ class SafeConsumer(driver.Consumer):
             and (self.is_in_hand(tp) or self._has_unfetched(tp))
         }
 
+    def lag(self) -> dict[TP, int]:
+        """Records between the committed offset, or the beginning, and the end, of each assigned partition."""
+        assigned = self._thread._ensure_consumer()._subscription.subscription.assignment
+        found = {}
+        for tp in self.assignment():
+            state = assigned.state_value(tp) if assigned is not None else None
+            if state is not None and state.highwater is not None:
+                found[ensure_TP(tp)] = max(0, state.highwater - (self._committed_offset[tp] or 0))
+        return found
+
     def is_in_hand(self, tp: TP) -> bool:
         """Whether something of the partition was fetched and is not processed yet."""
         return any(message.tp == tp and not message.acked for message in tuple(self._unacked_messages))
