@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
+import time
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from .read_model import Message, ReadModel
+from .read_model import Message, ReadModel, Rewound, Unavailable
 
 log = logging.getLogger(__name__)
 
 TOPICS = ("journal", "proposals", "decisions")
 RETRY_S = 2.0
+LOOK_S = 2.0
 
 
 class Projector:
@@ -29,9 +31,12 @@ class Projector:
         while True:
             try:
                 await self._tail()
-            except (KafkaError, OSError) as fault:
+            except Rewound as fault:
                 self.caught_up = False
-                log.warning("journal cannot be read", extra={"why": str(fault), "again_in_s": RETRY_S})
+                log.warning("read model is filled again", extra={"why": str(fault)})
+            except (KafkaError, OSError, Unavailable) as fault:
+                self.caught_up = False
+                log.warning("read model stands still", extra={"why": str(fault), "again_in_s": RETRY_S})
                 await asyncio.sleep(RETRY_S)
 
     async def _tail(self) -> None:
@@ -50,6 +55,7 @@ class Projector:
                 else:
                     consumer.seek(part, wanted)
             ends = await consumer.end_offsets(parts)
+            looked = time.monotonic()
             while True:
                 batches = await consumer.getmany(timeout_ms=200, max_records=2_000)
                 messages = [
@@ -64,7 +70,12 @@ class Projector:
                     if record.value is not None
                 ]
                 if messages:
-                    await asyncio.to_thread(self._model.apply, messages)
+                    await asyncio.to_thread(self._model.apply, messages, stored)
+                    stored |= {(message.topic, message.partition): message.offset + 1 for message in messages}
+                elif time.monotonic() - looked > LOOK_S:
+                    # On quiet topics nothing else would notice that the model was emptied.
+                    await asyncio.to_thread(self._model.apply, (), stored)
+                    looked = time.monotonic()
                 if not self.caught_up:
                     self.caught_up = all([await consumer.position(part) >= ends[part] for part in parts])
         finally:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from decision_stream.edge.read_model import Message, ReadModel
+from decision_stream.edge.read_model import Message, ReadModel, SqliteReadModel
 from decision_stream.model.actuation import Directive
 from decision_stream.model.command import Command, Instruction
 from decision_stream.model.decision import Proposal
@@ -19,9 +19,9 @@ from tests.factories import MINUTE_MS, START_MS, estimate, insight, outcome
 class Engine:
     """Applies events to scopes and projects what comes out; also takes the API's orders."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    def __init__(self, policy: Policy | None = None, model: ReadModel | None = None) -> None:
         self.policy = policy or Policy()
-        self.model = ReadModel()
+        self.model = model or SqliteReadModel()
         self.messages: list[Message] = []
         self.offset = 0
         self.stored: dict[str, Any] = {}

@@ -1,12 +1,38 @@
-"""The read model: the same rows whatever the order between topics, each record once, rebuilt from nothing."""
+"""The read model, each claim on SQLite and on a real Redis: any order between topics, each record once, bounded."""
 
 import random
+from collections.abc import Callable
+from uuid import uuid4
 
-from decision_stream.edge.read_model import Filter, Message, ReadModel
+import pytest
+
+from decision_stream.edge.api_settings import ApiSettings
+from decision_stream.edge.read_model import (
+    Filter,
+    Keep,
+    Message,
+    ReadModel,
+    RedisReadModel,
+    Rewound,
+    SqliteReadModel,
+    open_read_model,
+)
 from decision_stream.model.policy import Policy, SafetyPolicy
 from tests.edge.engine import Engine
 
+Make = Callable[..., ReadModel]
 CHAT, RERANK = "acme/support/chat", "globex/search/rerank"
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def make(request) -> Make:
+    """Makes empty models of one kind; the same name is the same model."""
+    if request.param == "sqlite":
+        folder = request.getfixturevalue("tmp_path")
+        return lambda keep=None, name=None: SqliteReadModel(folder / f"{name or uuid4().hex}.sqlite", keep)
+    url = request.getfixturevalue("redis_url")
+    run = uuid4().hex
+    return lambda keep=None, name=None: RedisReadModel(url, f"{run}.{name or uuid4().hex}", keep)
 
 
 def dump(model: ReadModel) -> list:
@@ -16,8 +42,8 @@ def dump(model: ReadModel) -> list:
     return [rows, model.scopes(None), model.statistics(None), model.audit(CHAT, None, 100)]
 
 
-def test_a_decision_is_told_with_its_whole_why():
-    engine = Engine()
+def test_a_decision_is_told_with_its_whole_why(make: Make):
+    engine = Engine(model=make())
     found = engine.model.decision(engine.switch(CHAT))
     assert found["kind"] == "model_switch" and found["state"] == "monitoring" and found["strategy"] == "pareto"
     assert [move["to_state"] for move in found["transitions"]] == ["validating", "approved", "executing", "monitoring"]
@@ -25,8 +51,8 @@ def test_a_decision_is_told_with_its_whole_why():
     assert found["orders"][0]["order"]["kind"] == "update_configuration"
 
 
-def test_the_order_between_topics_does_not_matter():
-    engine = Engine()
+def test_the_order_between_topics_does_not_matter(make: Make):
+    engine = Engine(model=make())
     engine.switch(CHAT)
     engine.switch(RERANK)
     by_topic = {
@@ -36,13 +62,13 @@ def test_the_order_between_topics_does_not_matter():
     for seed in range(6):
         order = list(by_topic)
         random.Random(seed).shuffle(order)
-        other = ReadModel()
+        other = make()
         other.apply([message for topic in order for message in by_topic[topic]])
         assert dump(other) == expected
 
 
-def test_a_repeated_record_changes_nothing_at_its_own_or_another_offset():
-    engine = Engine()
+def test_a_repeated_record_changes_nothing_at_its_own_or_another_offset(make: Make):
+    engine = Engine(model=make())
     engine.switch(CHAT)
     expected = dump(engine.model)
     assert engine.model.apply(engine.messages) == 0
@@ -53,19 +79,19 @@ def test_a_repeated_record_changes_nothing_at_its_own_or_another_offset():
     assert dump(engine.model) == expected
 
 
-def test_it_stands_where_it_stood_after_a_restart(tmp_path):
-    engine = Engine()
+def test_it_stands_where_it_stood_after_a_restart(make: Make):
+    engine = Engine(model=make())
     engine.switch(CHAT)
-    first = ReadModel(tmp_path / "model.sqlite")
+    first = make(name="kept")
     first.apply(engine.messages)
     expected, positions = dump(first), first.positions()
     first.close()
-    again = ReadModel(tmp_path / "model.sqlite")
+    again = make(name="kept")
     assert dump(again) == expected and again.positions() == positions
 
 
-def test_other_tenants_are_not_seen():
-    engine = Engine()
+def test_other_tenants_are_not_seen(make: Make):
+    engine = Engine(model=make())
     engine.switch(CHAT)
     engine.switch(RERANK)
     rows = engine.model.decisions(Filter(tenants=frozenset({"acme"})), 10)
@@ -74,8 +100,8 @@ def test_other_tenants_are_not_seen():
     assert engine.model.decisions(Filter(tenants=frozenset()), 10) == []
 
 
-def test_pages_follow_each_other_without_gap_or_repeat():
-    engine = Engine(Policy(safety=SafetyPolicy(min_improvement=0.9)))
+def test_pages_follow_each_other_without_gap_or_repeat(make: Make):
+    engine = Engine(Policy(safety=SafetyPolicy(min_improvement=0.9)), make())
     for number in range(5):
         engine.switch(f"acme/s/{number}")
     seen, before = [], None
@@ -83,3 +109,81 @@ def test_pages_follow_each_other_without_gap_or_repeat():
         seen += [row["id"] for row in rows]
         before = (rows[-1]["at_ms"], rows[-1]["id"])
     assert len(seen) == len(set(seen)) == engine.model.statistics(None)["decisions"]
+
+
+def test_each_filter_and_all_together_choose_the_same_rows(make: Make):
+    engine = Engine(model=make())
+    for scope in (CHAT, RERANK, "acme/support/mail"):
+        engine.switch(scope)
+    everything = engine.model.decisions(Filter(), 100)
+    for wanted in (
+        Filter(scope=CHAT),
+        Filter(state="monitoring"),
+        Filter(kind="model_switch", tenants=frozenset({"acme", "globex"})),
+        Filter(strategy="pareto", state="monitoring", scope=RERANK),
+        Filter(state="rejected"),
+    ):
+        chosen = [
+            row
+            for row in everything
+            if all(
+                (value := getattr(wanted, field)) is None or row[field] == value
+                for field in ("scope", "state", "kind", "strategy")
+            )
+        ]
+        assert engine.model.decisions(wanted, 100) == chosen
+
+
+def test_both_kinds_answer_alike(redis_url):
+    engine = Engine()
+    for scope in (CHAT, RERANK):
+        engine.switch(scope)
+    other = RedisReadModel(redis_url, uuid4().hex)
+    other.apply(engine.messages)
+    assert dump(other) == dump(engine.model)
+    assert other.positions() == engine.model.positions()
+    for message in engine.messages:
+        if message.topic == "journal":
+            identifier = engine.model.audit(CHAT, None, 1)[0]["event_id"]
+            assert other.verdict(identifier) == engine.model.verdict(identifier)
+            assert other.verdict(identifier) is not None
+            break
+
+
+def test_what_is_kept_is_bounded_and_the_newest(make: Make):
+    engine = Engine()
+    for number in range(8):
+        engine.switch(f"acme/s/{number}", minutes=4)
+    newest = engine.model.decisions(Filter(), 3)
+    for last in ("journal", "proposals", "decisions"):
+        messages = sorted(engine.messages, key=lambda message: message.topic == last)
+        bounded = make(Keep(decisions=3, records=2))
+        # Each record has a place of its own, as if from many partitions.
+        for number, message in enumerate(messages):
+            bounded.apply([Message(topic=message.topic, partition=number, offset=0, value=message.value)])
+        assert bounded.decisions(Filter(), 100) == newest
+        assert bounded.statistics(None)["decisions"] == 3
+        assert all(len(bounded.audit(row["scope"], None, 100)) == 2 for row in bounded.scopes(None))
+        assert bounded.decision(engine.model.decisions(Filter(), 100)[-1]["id"]) is None
+
+
+def test_a_writer_is_told_when_the_model_stands_before_where_it_left_it(make: Make):
+    engine = Engine()
+    engine.switch(CHAT)
+    model = make()
+    model.apply(engine.messages[:5])
+    stood = model.positions()
+    model.apply((), stood)
+    emptied = make()
+    for records in ((), engine.messages[5:]):
+        with pytest.raises(Rewound):
+            emptied.apply(records, stood)
+        assert emptied.positions() == {}, "nothing was taken in"
+
+
+def test_the_address_of_redis_is_told_to_nobody(own_redis):
+    settings = ApiSettings(redis_url=own_redis.url)
+    assert "canary" not in repr(settings)
+    with pytest.raises(ValueError, match="no URL") as told:
+        open_read_model(ApiSettings(redis_url="nonsense://canary"), "x")
+    assert "canary" not in str(told.value)

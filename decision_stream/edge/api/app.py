@@ -30,7 +30,7 @@ from ...model.command import (
 from ...model.policy import Policy
 from ...strategies.registry import STRATEGIES
 from ..api_settings import ApiSettings
-from ..read_model import Filter, ReadModel
+from ..read_model import Filter, ReadModel, Unavailable
 from .access import Caller, Role, caller_of
 from .commands import Commands
 from .dashboard import add_dashboard, foreign_origin
@@ -190,7 +190,11 @@ def create_app(
     ) -> Taken:
         sender = commands()
         identifier = await sender.send(scope, instruction, f"user:{asking.name}", reason, key)
-        record = await sender.verdict(identifier, wait) if wait else None
+        try:
+            record = await sender.verdict(identifier, wait) if wait else None
+        except Unavailable:
+            # The broker has the order; only the looking failed.
+            record = None
         if record is None:
             response.status_code = 202
             return Taken(command_id=identifier)
@@ -337,6 +341,12 @@ def _handle_problems(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def expected(_request: Request, problem: Problem) -> JSONResponse:
         return _problem(problem.status, problem.title, problem.detail)
+
+    @app.exception_handler(Unavailable)
+    async def away(_request: Request, fault: Unavailable) -> JSONResponse:
+        answer = _problem(503, "read model is away", f"{fault}; the engine goes on without it")
+        answer.headers["Retry-After"] = "2"
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, fault: RequestValidationError) -> JSONResponse:

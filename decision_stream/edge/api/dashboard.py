@@ -16,7 +16,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ..api_settings import ApiSettings
-from ..read_model import ReadModel
+from ..read_model import ReadModel, Unavailable
 from .access import Caller, is_loopback
 
 PAGES = Path(__file__).with_name("pages")
@@ -66,10 +66,13 @@ def add_dashboard(
         async def told() -> AsyncIterator[str]:
             nonlocal listeners
             listeners += 1
-            last = None
+            last = ""
             try:
                 while not await request.is_disconnected():
-                    now = _overview(await asyncio.to_thread(model.statistics, asking.tenants), caught_up())
+                    try:
+                        now = _overview(await asyncio.to_thread(model.statistics, asking.tenants), caught_up())
+                    except Unavailable:
+                        now = last
                     # A comment keeps the connection known to be alive to both ends.
                     yield f"data: {now}\n\n" if now != last else ": alive\n\n"
                     last = now

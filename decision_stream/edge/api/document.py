@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..api_settings import ApiSettings
-from ..read_model import ReadModel
+from ..read_model import SqliteReadModel
 from .app import create_app
 from .commands import Commands
 
@@ -17,7 +17,7 @@ def document() -> dict[str, Any]:
     def commands() -> Commands:
         raise NotImplementedError("the document needs no producer")
 
-    found = create_app(ReadModel(), ApiSettings(), commands, lambda: True).openapi()
+    found = create_app(SqliteReadModel(), ApiSettings(), commands, lambda: True).openapi()
     found["info"]["version"] = "1"
     return found
 

@@ -5,14 +5,13 @@ import contextlib
 import logging
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import uvicorn
 from aiokafka import AIOKafkaProducer
 
 from ..api_settings import ApiSettings
 from ..projector import Projector
-from ..read_model import ReadModel
+from ..read_model import open_read_model
 from .access import check_bind
 from .app import create_app
 from .commands import Commands
@@ -23,9 +22,7 @@ log = logging.getLogger(__name__)
 async def serve_api(settings: ApiSettings, bootstrap_servers: str, prefix: str, partitions: int) -> None:
     """Serve until stopped. Raises `Unprotected` for a network address without tokens, OSError for a taken port."""
     check_bind(settings)
-    database = Path(settings.database)
-    database.parent.mkdir(parents=True, exist_ok=True)
-    model = ReadModel(database)
+    model = open_read_model(settings, prefix)
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, enable_idempotence=True, acks="all")
     await producer.start()
     projector = Projector(model, bootstrap_servers, prefix, partitions)

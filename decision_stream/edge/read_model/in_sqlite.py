@@ -1,6 +1,6 @@
-"""What the engine did, in tables to be asked: projected from the topics, rebuilt from them when lost.
+"""The read model in SQLite, for one machine: one file, one writer.
 
-SQLite, one writer. Every record is taken in once: its offset is stored in the same transaction, and a repeated record
+Every record is taken in once: its offset is stored in the same transaction, and a repeated record
 with another offset changes nothing, because rows are keyed by what they say.
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from ..engine.identity import derived_id
+from ...engine.identity import derived_id
+from .protocol import Filter, Keep, Message, Position, Rewound, is_first
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS positions (topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY (topic, part));
@@ -31,36 +31,16 @@ CREATE TABLE IF NOT EXISTS transitions (
 CREATE INDEX IF NOT EXISTS transitions_decision ON transitions (decision_id);
 CREATE TABLE IF NOT EXISTS orders (
   id TEXT PRIMARY KEY, decision_id TEXT, step INTEGER, at_ms INTEGER, body TEXT);
+CREATE TABLE IF NOT EXISTS floor (place INTEGER PRIMARY KEY CHECK (place = 0), at_ms INTEGER, id TEXT);
 CREATE INDEX IF NOT EXISTS orders_decision ON orders (decision_id);
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A record of a topic, the topic without its prefix."""
-
-    topic: str
-    partition: int
-    offset: int
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which decisions: None is any. `before` is the cursor: (at_ms, id) of the last row seen."""
-
-    tenants: frozenset[str] | None = None
-    scope: str | None = None
-    state: str | None = None
-    kind: str | None = None
-    strategy: str | None = None
-    before: tuple[int, str] | None = None
-
-
-class ReadModel:
+class SqliteReadModel:
     """`path` of None keeps it in memory, for tests."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, keep: Keep | None = None) -> None:
+        self._keep = keep or Keep()
         self._db = sqlite3.connect(str(path) if path else ":memory:", check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._lock = Lock()
@@ -74,15 +54,18 @@ class ReadModel:
         with self._lock:
             self._db.close()
 
-    def positions(self) -> dict[tuple[str, int], int]:
+    def positions(self) -> dict[Position, int]:
         """Next offset wanted of each topic and partition seen so far."""
         return {(row["topic"], row["part"]): row["next"] for row in self._ask("SELECT * FROM positions")}
 
-    def apply(self, messages: Iterable[Message]) -> int:
+    def apply(self, messages: Iterable[Message], after: Mapping[Position, int] | None = None) -> int:
         """Take in records in the order of their offsets, all or none; returns how many were new."""
         new = 0
         with self._lock, self._db:
             known = {(row["topic"], row["part"]): row["next"] for row in self._db.execute("SELECT * FROM positions")}
+            if any(known.get(place, 0) < next_ for place, next_ in (after or {}).items()):
+                raise Rewound("the read model was emptied or set back")
+            scopes = set()
             for message in messages:
                 place = (message.topic, message.partition)
                 if message.offset < known.get(place, 0):
@@ -93,10 +76,12 @@ class ReadModel:
                 match message.topic:
                     case "journal":
                         self._journal(content, message.value)
+                        scopes.add(content["scope"])
                     case "proposals":
                         self._proposal(content, message.value)
                     case "decisions":
                         self._order(content, message.value)
+            self._forget(scopes)
             self._db.executemany(
                 "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", [(*place, next_) for place, next_ in known.items()]
             )
@@ -192,6 +177,8 @@ class ReadModel:
             (*key, record["at_ms"], record["stage"], record["verdict"], record["event_id"], body.decode()),
         )
         for place, move in enumerate(record.get("transitions", ())):
+            if not self._known(move["decision_id"], record["scope"], move["at_ms"], first=is_first(move)):
+                continue
             self._db.execute(
                 "INSERT OR IGNORE INTO transitions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -205,7 +192,6 @@ class ReadModel:
                     record.get("actor"),
                 ),
             )
-            self._known(move["decision_id"], record["scope"], move["at_ms"])
             self._db.execute(
                 "UPDATE decisions SET state = (SELECT to_state FROM transitions WHERE decision_id = ?1 "
                 "ORDER BY sequence DESC, place DESC LIMIT 1) WHERE id = ?1",
@@ -214,7 +200,8 @@ class ReadModel:
 
     def _proposal(self, proposal: dict[str, Any], body: bytes) -> None:
         identifier = derived_id(proposal["id"], "decision")
-        self._known(identifier, proposal["scope"], proposal["at_ms"])
+        if not self._known(identifier, proposal["scope"], proposal["at_ms"]):
+            return
         self._db.execute(
             "UPDATE decisions SET kind = ?, strategy = ?, proposal = ? WHERE id = ?",
             (proposal["decision"]["kind"], proposal["strategy"], body.decode(), identifier),
@@ -222,7 +209,8 @@ class ReadModel:
 
     def _order(self, directive: dict[str, Any], body: bytes) -> None:
         decision = directive["decision"]
-        self._known(decision["id"], directive["scope"], decision["at_ms"])
+        if not self._known(decision["id"], directive["scope"], decision["at_ms"]):
+            return
         self._db.execute(
             "UPDATE decisions SET kind = ?, strategy = ?, decision = ? WHERE id = ?",
             (decision["decision"]["kind"], decision["strategy"], json.dumps(decision), decision["id"]),
@@ -232,13 +220,42 @@ class ReadModel:
             (directive["id"], decision["id"], directive["step"], directive["at_ms"], body.decode()),
         )
 
-    def _known(self, identifier: str, scope: str, at_ms: int) -> None:
-        """A row to fill: topics have no order between them, so any of them may speak of a decision first."""
+    def _known(self, identifier: str, scope: str, at_ms: int, first: bool = True) -> bool:
+        """A row to fill: topics have no order between them, so any of them may speak of a decision first.
+
+        False for a decision that is too old to be kept. Once some were let go, a later move (not `first`) of an unknown
+        decision is one of those: its own time says nothing of how old the decision is.
+        """
+        # Its time is the earliest that is told of it: a later move may be heard of first.
+        known = self._db.execute("UPDATE decisions SET at_ms = MIN(at_ms, ?) WHERE id = ?", (at_ms, identifier))
+        if known.rowcount:
+            return True
+        floor = self._db.execute("SELECT at_ms, id FROM floor").fetchone()
+        if floor is not None and (not first or (at_ms, identifier) <= tuple(floor)):
+            return False
         self._db.execute(
-            "INSERT OR IGNORE INTO decisions (id, scope, at_ms, kind, strategy, state) "
-            "VALUES (?, ?, ?, '', '', 'pending')",
+            "INSERT INTO decisions (id, scope, at_ms, kind, strategy, state) VALUES (?, ?, ?, '', '', 'pending')",
             (identifier, scope, at_ms),
         )
+        return True
+
+    def _forget(self, scopes: Iterable[str]) -> None:
+        """Let go of what is beyond the bounds, and remember where the oldest decision that is kept begins."""
+        for scope in sorted(scopes):
+            self._db.execute(
+                "DELETE FROM journal WHERE scope = ?1 "
+                "AND sequence <= (SELECT MAX(sequence) FROM journal WHERE scope = ?1) - ?2",
+                (scope, self._keep.records),
+            )
+        newest_gone = self._db.execute(
+            "SELECT at_ms, id FROM decisions ORDER BY at_ms DESC, id DESC LIMIT 1 OFFSET ?", (self._keep.decisions,)
+        ).fetchone()
+        if newest_gone is None:
+            return
+        self._db.execute("INSERT OR REPLACE INTO floor VALUES (0, ?, ?)", tuple(newest_gone))
+        gone = "(SELECT id FROM decisions WHERE (at_ms, id) <= (?, ?))"
+        for table, column in (("transitions", "decision_id"), ("orders", "decision_id"), ("decisions", "id")):
+            self._db.execute(f"DELETE FROM {table} WHERE {column} IN {gone}", tuple(newest_gone))
 
 
 def _within(tenants: frozenset[str] | None, where: list[str], values: list[Any]) -> None:
