@@ -59,11 +59,14 @@ def standing_checks(turn: Turn, proposal: Proposal) -> list[Check]:
     ]
 
 
-def evidence_checks(proposal: Proposal, policy: Policy) -> list[Check]:
-    """Is the claim behind the proposal proven by the rule of its type? Safety rests on evidence, not on improvement."""
+def evidence_checks(proposal: Proposal, policy: Policy, *, floor: bool = False) -> list[Check]:
+    """Is the claim behind the proposal proven by the rule of its type? Safety rests on evidence, not on improvement.
+
+    `floor` is set at high risk: then no switch of the policy takes the checks away. So with the two functions below.
+    """
     if proposal.is_safety:
         return [Check(name="evidence", passed=bool(proposal.evidence), detail="a safety decision needs its alarm")]
-    if not policy.validation.enable_statistical_validation:
+    if not (policy.validation.enable_statistical_validation or floor):
         return []
     safety = policy.safety
     confidence = proposal.confidence
@@ -91,18 +94,18 @@ def evidence_checks(proposal: Proposal, policy: Policy) -> list[Check]:
     ]
 
 
-def impact_checks(proposal: Proposal, policy: Policy) -> list[Check]:
+def impact_checks(proposal: Proposal, policy: Policy, *, floor: bool = False) -> list[Check]:
     """Is every part of the impact predicted, with an interval? A point alone says nothing of how wrong it may be."""
-    if proposal.is_safety or _only_experiments(proposal) or not policy.validation.enable_impact_prediction:
+    if proposal.is_safety or _only_experiments(proposal) or not (policy.validation.enable_impact_prediction or floor):
         return []
     parts = {"quality": proposal.impact.quality, "cost": proposal.impact.cost, "latency": proposal.impact.latency}
     lacking = [name for name, estimate in parts.items() if estimate is None or estimate.interval is None]
     return [Check(name="impact", passed=not lacking, detail=", ".join(lacking))]
 
 
-def constraint_checks(proposal: Proposal, policy: Policy) -> list[Check]:
+def constraint_checks(proposal: Proposal, policy: Policy, *, floor: bool = False) -> list[Check]:
     """Do the bounds, not the means, of the predicted changes stay within the constraints?"""
-    if proposal.is_safety or _only_experiments(proposal) or not policy.validation.enable_constraint_checking:
+    if proposal.is_safety or _only_experiments(proposal) or not (policy.validation.enable_constraint_checking or floor):
         return []
     safety, impact = policy.safety, proposal.impact
     rules = (

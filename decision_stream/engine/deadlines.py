@@ -3,7 +3,7 @@
 from ..model.decision import CircuitBreak, Rollback
 from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision
-from . import breaker, experiments
+from . import breaker, experiments, recovery
 from .completion import close, complete
 from .rollback import break_failed, forget_measurements, roll_back, rollback_failed
 from .turn import Turn
@@ -15,6 +15,7 @@ def pass_time(turn: Turn) -> None:
     if any(pending.deadline_ms <= now_ms for pending in turn.cold.pending):
         turn.update(pending=tuple(pending for pending in turn.cold.pending if pending.deadline_ms > now_ms))
     breaker.wake(turn)
+    recovery.pass_time(turn)
     for live in turn.cold.live:
         current = turn.live(live.decision.id)
         # An earlier one of this loop may have moved or closed it.

@@ -10,7 +10,7 @@ from ..model.metrics import ModelEstimate
 from ..model.state import ConfigurationVersion, PendingProposal
 from ..strategies.protocol import Strategy, View
 from ..strategies.registry import STRATEGIES
-from . import isolation
+from . import isolation, recovery
 from .conflicts import Candidate, facets_of, resolve
 from .deadlines import pass_time
 from .ending import proposed
@@ -41,6 +41,7 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
         turn.refuse("engine", "other_configuration", "the window measured another configuration than the one in use")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
 
+    recovery.look(turn)
     candidates = _ask(turn, insight, asked)
     winners, losers = resolve(candidates, turn.cold)
     turn.explain(tuple(losers))

@@ -12,7 +12,7 @@ from ..model.state import LiveDecision, Ramp
 from . import experiments
 from .ending import accepted
 from .lifecycle import check_move
-from .orders import order_for, ramps
+from .orders import order_for
 from .turn import Turn
 
 APPROVED_PATH = (DecisionState.PENDING, DecisionState.VALIDATING, DecisionState.APPROVED)
@@ -35,7 +35,7 @@ def execute(turn: Turn, decision: Decision, target: Configuration, reason: str =
     accepted(turn, decision)
     live = _executing(turn, decision)
     turn.begin(live, path(turn, decision.id, (*APPROVED_PATH, DecisionState.EXECUTING), reason))
-    return turn.order(live, order_for(decision.decision, target, _first_weight(turn, decision)))
+    return turn.order(live, order_for(decision.decision, target, _first_weight(decision)))
 
 
 def execute_approved(turn: Turn, live: LiveDecision, target: Configuration, reason: str) -> LiveDecision:
@@ -46,21 +46,19 @@ def execute_approved(turn: Turn, live: LiveDecision, target: Configuration, reas
     moved = turn.move(moved, DecisionState.EXECUTING, reason, turn.at_ms + turn.policy.engine.decision_timeout_ms)
     started = _executing(turn, live.decision)
     moved = turn.put(replace(moved, ramp=started.ramp))
-    return turn.order(moved, order_for(live.decision.decision, target, _first_weight(turn, live.decision)))
+    return turn.order(moved, order_for(live.decision.decision, target, _first_weight(live.decision)))
 
 
 def _executing(turn: Turn, decision: Decision) -> LiveDecision:
-    ramped = ramps(decision.decision)
+    weight = decision.first_weight
     return LiveDecision(
         decision=decision,
         state=DecisionState.EXECUTING,
         since_ms=turn.at_ms,
         deadline_ms=turn.at_ms + turn.policy.engine.decision_timeout_ms,
-        ramp=Ramp(weight=turn.policy.ramp.initial_weight, started_at_ms=turn.at_ms, step_at_ms=turn.at_ms)
-        if ramped
-        else None,
+        ramp=None if weight is None else Ramp(weight=weight, started_at_ms=turn.at_ms, step_at_ms=turn.at_ms),
     )
 
 
-def _first_weight(turn: Turn, decision: Decision) -> float:
-    return turn.policy.ramp.initial_weight if ramps(decision.decision) else 1.0
+def _first_weight(decision: Decision) -> float:
+    return 1.0 if decision.first_weight is None else decision.first_weight

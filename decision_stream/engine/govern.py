@@ -17,6 +17,7 @@ from ..model.command import (
     Unpin,
     Withdraw,
 )
+from ..model.configuration import changes_between
 from ..model.decision import Rollback
 from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
@@ -135,18 +136,30 @@ def _revert(turn: Turn, decision_id: str, command: Command) -> tuple[str, str] |
 
 
 def _revert_completed(turn: Turn, decision_id: str, reason: str) -> tuple[str, str] | None:
-    """Restore the version before a completed decision; only the newest change can be undone without undoing others."""
+    """Undo a completed decision facet by facet; what came later on other facets stays.
+
+    A change on which a later one of the same facet rests is not undone alone: reverting the later one comes first.
+    """
     history = turn.cold.history
     place = next((place for place, version in enumerate(history) if version.decision_id == decision_id), None)
     if place is None or place == 0:
         return ("unknown_decision", f"no configuration of decision {decision_id} is remembered on this scope")
-    if place != len(history) - 1:
-        return ("not_newest", f"later changes rest on decision {decision_id}; revert those first")
+    depth, deepest = len(history) - place, turn.policy.safety.max_rollback_depth
+    if depth > deepest:
+        return ("too_deep", f"{depth} changes back, at most {deepest} are allowed")
+    undo_it = changes_between(history[place].configuration, history[place - 1].configuration)
+    later = changes_between(history[place].configuration, history[-1].configuration)
+    resting = sorted(facet.value for facet in undo_it.facets if facet in later.facets)
+    if resting:
+        return (
+            "not_newest",
+            f"later changes of {', '.join(resting)} rest on decision {decision_id}; revert those first",
+        )
     if any(live.decision.changes.facets or live.decision.kind == "rollback" for live in turn.cold.live):
         return ("busy", "another decision is under way on this scope; revert or reject it first")
     roll_back(
         turn,
-        target=history[place - 1].configuration,
+        target=history[-1].configuration.patched(undo_it),
         reverts=decision_id,
         reason=reason,
         strategy="operator",

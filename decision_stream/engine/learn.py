@@ -75,6 +75,8 @@ def _applied(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
         close(turn, live, DecisionState.FAILED, f"the actuator serves {told}, not {target.id}")
         rollback_failed(turn, live, "another configuration is served")
         return
+    if isinstance(decision.decision, Rollback) and told is None:
+        turn.refuse("learner", "rollback_unconfirmed", "the actuator did not say which configuration it serves")
     live = turn.move(live, DecisionState.MONITORING, "applied", _watch_until_ms(turn, decision))
     match decision.decision:
         case Rollback():

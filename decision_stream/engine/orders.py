@@ -1,5 +1,7 @@
 """The actuator's order for every decision type: all seven have one (the seed had three, §8.2)."""
 
+from math import log
+
 from ..model.actuation import (
     BeginExperiment,
     BreakRoute,
@@ -11,7 +13,7 @@ from ..model.actuation import (
     UpdateConfiguration,
     UpdateParameters,
 )
-from ..model.configuration import Configuration
+from ..model.configuration import Configuration, ConfigurationChanges, ParameterChange
 from ..model.decision import (
     CircuitBreak,
     ConcludeExperiment,
@@ -22,6 +24,7 @@ from ..model.decision import (
     Rollback,
     StartExperiment,
 )
+from ..model.policy import Policy, TunedParameter
 
 
 def ramps(decision: DecisionType) -> bool:
@@ -29,6 +32,25 @@ def ramps(decision: DecisionType) -> bool:
     return isinstance(decision, ModelSwitch) or (
         isinstance(decision, ConcludeExperiment) and decision.winner is not None
     )
+
+
+def in_trust_region(decision: DecisionType, changes: ConfigurationChanges, policy: Policy) -> bool:
+    """Whether a change moves tuned parameters only, and each by no more than the policy's share of its range."""
+    if changes.model or changes.prompt or not changes.parameters or isinstance(decision, Rollback | CircuitBreak):
+        return False
+    tuned = {it.name: it for it in policy.adaptive_parameters.parameters}
+    return all(_is_small(change, tuned.get(change.name), policy) for change in changes.parameters)
+
+
+def _is_small(change: ParameterChange, tuned: TunedParameter | None, policy: Policy) -> bool:
+    if tuned is None:
+        return False
+    old, new = (tuned.default if value is None else value for value in (change.old, change.new))
+    if not (isinstance(old, int | float) and isinstance(new, int | float)):
+        return False
+    low, high = tuned.low, tuned.high
+    share = log(new / old) / log(high / low) if tuned.log and min(old, new) > 0.0 else (new - old) / (high - low)
+    return abs(share) <= policy.adaptive_parameters.trust_region
 
 
 def order_for(decision: DecisionType, target: Configuration, weight: float) -> Order:

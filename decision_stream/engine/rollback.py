@@ -8,6 +8,7 @@ from ..model.effect import Subject
 from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
 from ..model.state import Alarm, ClosedDecision, ConfigurationVersion, Live, LiveDecision, Watch
+from . import recovery
 from .ending import ended, taken_back
 from .execution import execute
 from .identity import derived_id
@@ -81,16 +82,30 @@ def restored(turn: Turn, rollback: Decision, target: Configuration) -> None:
             ended(turn, turn.move(live, DecisionState.ROLLED_BACK, rollback.decision.reason))
     if rollback.decision.reverts is not None:
         _reopen(turn, rollback.decision.reverts, DecisionState.ROLLED_BACK, rollback.decision.reason)
+    turn.update(
+        configuration=target,
+        history=_history_after(turn, rollback.decision.reverts, target),
+        changed_at_ms=turn.at_ms,
+        route_broken_until_ms=0,
+    )
+    forget_measurements(turn)
+    recovery.expected(turn, rollback)
+
+
+def _history_after(turn: Turn, reverted: str | None, target: Configuration) -> tuple[ConfigurationVersion, ...]:
+    """The versions that lead to the target: without those undone, and later ones without the facets undone."""
     history = turn.cold.history
+    place = next((place for place, version in enumerate(history) if version.decision_id == reverted is not None), None)
+    if place is not None and 0 < place < len(history) - 1:
+        undone = changes_between(history[place].configuration, history[place - 1].configuration)
+        later = (replace(it, configuration=it.configuration.patched(undone)) for it in history[place + 1 :])
+        return (*history[:place], *later)
     places = [place for place, version in enumerate(history) if version.configuration.id == target.id]
     if places:
-        history = history[: places[-1] + 1]
-    else:
-        # The policy's safe configuration: nobody's change, so that what is wrong next is not blamed on it.
-        version = ConfigurationVersion(configuration=target, since_ms=turn.at_ms, healthy=True)
-        history = (*history, version)[-(turn.policy.safety.max_rollback_depth + 1) :]
-    turn.update(configuration=target, history=history, changed_at_ms=turn.at_ms, route_broken_until_ms=0)
-    forget_measurements(turn)
+        return history[: places[-1] + 1]
+    # The policy's safe configuration: nobody's change, so that what is wrong next is not blamed on it.
+    version = ConfigurationVersion(configuration=target, since_ms=turn.at_ms, healthy=True)
+    return (*history, version)[-(turn.policy.safety.max_rollback_depth + 1) :]
 
 
 def gave_way(turn: Turn, breaking: Decision) -> None:

@@ -26,7 +26,7 @@ from .deadlines import pass_time
 from .execution import execute, path
 from .identity import derived_id
 from .impact import calibrated
-from .orders import ramps
+from .orders import in_trust_region, ramps
 from .risk import SAFETY_RISK, assess, is_sensitive, on_sensitive_scope
 from .rollback import roll_back, yield_to_safety
 from .turn import Turn
@@ -47,9 +47,12 @@ def validate(turn: Turn, proposal: Proposal) -> Effects:
     if turn.policy.validation.enable_impact_prediction:
         impact, corrections = calibrated(turn, proposal.strategy, said)
         proposal = replace(proposal, impact=impact, evidence=(*proposal.evidence, *corrections))
-    risk = _risk(turn, proposal, target)
-    checks = [*standing_checks(turn, proposal), *evidence_checks(proposal, turn.policy)]
-    checks += [*impact_checks(proposal, turn.policy), *constraint_checks(proposal, turn.policy)]
+    weight = None if target is None else _first_weight(turn, proposal, target)
+    risk = _risk(turn, proposal, target, weight)
+    floor = risk.level.rank >= RiskLevel.HIGH.rank
+    checks = [*standing_checks(turn, proposal), *evidence_checks(proposal, turn.policy, floor=floor)]
+    checks += impact_checks(proposal, turn.policy, floor=floor)
+    checks += constraint_checks(proposal, turn.policy, floor=floor)
     if proposal.is_safety:
         checks.append(_safety_check(turn, proposal, target))
     else:
@@ -61,7 +64,7 @@ def validate(turn: Turn, proposal: Proposal) -> Effects:
         return _reject(turn, proposal, failed)
     if proposal.is_safety and _may_act_alone(turn):
         return _act_for_safety(turn, proposal, target, tuple(checks))
-    decision = _decision(turn, proposal, said, target, risk, tuple(checks))
+    decision = replace(_decision(turn, proposal, said, target, risk, tuple(checks)), first_weight=weight)
     if _needs_approval(turn, proposal, risk):
         return _wait(turn, decision, risk)
     breaker.admit(turn, decision.id)
@@ -83,7 +86,25 @@ def _target(turn: Turn, proposal: Proposal) -> Configuration | None:
     return turn.configuration.patched(proposal.changes)
 
 
-def _risk(turn: Turn, proposal: Proposal, target: Configuration | None) -> Risk:
+def _first_weight(turn: Turn, proposal: Proposal, target: Configuration) -> float | None:
+    """Share of the traffic that a change is served at first; None for what is served by other means.
+
+    A proven small step inside the trust region goes to all traffic at once and bakes there, unless its risk at full
+    exposure would need a human: then it is ramped like any other.
+    """
+    if proposal.is_safety or not proposal.changes.facets:
+        return None
+    inside = in_trust_region(proposal.decision, proposal.changes, turn.policy)
+    if inside and _assessed(turn, proposal, target, 1.0).level.rank <= turn.policy.safety.max_risk_level.rank:
+        return 1.0
+    return turn.policy.ramp.initial_weight if ramps(proposal.decision) else 1.0
+
+
+def _assessed(turn: Turn, proposal: Proposal, target: Configuration, exposure: float) -> Risk:
+    return assess(proposal.impact, target, turn.cold, turn.policy.safety, exposure, undo=0.0)
+
+
+def _risk(turn: Turn, proposal: Proposal, target: Configuration | None, weight: float | None) -> Risk:
     if proposal.is_safety or target is None:
         return SAFETY_RISK
     if not turn.policy.validation.enable_risk_assessment:
@@ -95,7 +116,7 @@ def _risk(turn: Turn, proposal: Proposal, target: Configuration | None) -> Risk:
         case StartExperiment(shares=shares):
             exposure = 1.0 - shares[0]
         case _:
-            exposure = turn.policy.ramp.initial_weight if ramps(proposal.decision) else 1.0
+            exposure = 1.0 if weight is None else weight
     risk = assess(proposal.impact, target, turn.cold, turn.policy.safety, exposure, undo=0.0)
     return on_sensitive_scope(risk) if is_sensitive(turn.scope, turn.policy.safety) else risk
 
@@ -112,8 +133,12 @@ def _safety_check(turn: Turn, proposal: Proposal, target: Configuration | None) 
     ramping = reverted is not None and turn.live(reverted) is not None
     useful = target is not None and (ramping or target != turn.configuration)
     under_way = any(isinstance(live.decision.decision, Rollback) for live in turn.cold.live)
+    deepest = turn.policy.safety.max_rollback_depth
+    history = [] if target is None else [version.configuration.id == target.id for version in turn.cold.history]
+    too_deep = any(history) and not any(history[-deepest - 1 :])
     detail = "target is unknown" if target is None else "a rollback is under way" if under_way else ""
-    return Check(name="rollback_target", passed=useful and not under_way, detail=detail)
+    detail = f"more than {deepest} changes back" if too_deep else detail
+    return Check(name="rollback_target", passed=useful and not under_way and not too_deep, detail=detail)
 
 
 def _may_act_alone(turn: Turn) -> bool:

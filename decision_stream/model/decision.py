@@ -258,6 +258,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     trace: Text = ""
     # The strategy's own prediction, where past outcomes corrected it; `impact` is what was judged.
     said: PredictedImpact | None = None
+    # Share of the traffic that a change is served at first; None for what changes no configuration in full use.
+    first_weight: Unit | None = None
 
     @property
     def kind(self) -> str:

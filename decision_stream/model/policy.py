@@ -55,6 +55,8 @@ class EnginePolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     approval_timeout_ms: DurationMs = HOUR_MS
     # A held ramp may not be forgotten: it is undone after this.
     pause_timeout_ms: DurationMs = 4 * HOUR_MS
+    # What a rollback was for must be well again by then, or a human is called.
+    recovery_timeout_ms: DurationMs = 30 * MINUTE_MS
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -288,6 +290,11 @@ class AdaptiveParametersPolicy(Struct, frozen=True, kw_only=True, forbid_unknown
     alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
     # A setting is tried only where the model of past trials holds a loss above this improbable.
     max_loss: Unit = 0.05
+    # Trials of the Latin hypercube before the safe search goes on from what they showed.
+    design_points: Annotated[int, Meta(ge=2, le=50)] = 8
+    # A proven setting that moves no parameter by more than this share of its range goes to all traffic at once and
+    # bakes there; everything else is ramped. 0 ramps everything.
+    trust_region: Unit = 0.05
 
 
 class SafetyPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

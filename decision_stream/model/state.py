@@ -187,6 +187,15 @@ class Breaker(Struct, frozen=True, kw_only=True):
     probe_id: str | None = None
 
 
+class Recovery(Struct, frozen=True, kw_only=True):
+    """Metrics that a rollback must bring back within their limits by the deadline; `well` windows in a row were."""
+
+    decision_id: str
+    metrics: tuple[str, ...]
+    deadline_ms: int
+    well: int = 0
+
+
 class StrategyHealth(Struct, frozen=True, kw_only=True, array_like=True):
     """Faults of one strategy on a scope: all of them, those within the window, and its pause; `opens` lengthens it."""
 
@@ -260,6 +269,7 @@ class ColdState(Struct, frozen=True, kw_only=True):
     strategies: dict[str, StrategyHealth] = {}
     # How predictions came true, by `strategy:part`.
     calibrations: dict[str, Calibration] = {}
+    recovery: Recovery | None = None
 
 
 class ScopeState(Struct, frozen=True, kw_only=True):
@@ -275,6 +285,8 @@ class ScopeState(Struct, frozen=True, kw_only=True):
         deadlines += [pending.deadline_ms for pending in self.cold.pending]
         if self.cold.breaker.state is BreakerState.OPEN:
             deadlines.append(self.cold.breaker.until_ms)
+        if self.cold.recovery is not None:
+            deadlines.append(self.cold.recovery.deadline_ms)
         if self.cold.route_broken_until_ms:
             deadlines.append(self.cold.route_broken_until_ms)
         return min(deadlines, default=None)

@@ -124,17 +124,53 @@ def _next_setting(view: View) -> ConfigurationChanges | None:
         for it in trials
         if it.parameters.keys() == names
     ]
+    planned = (
+        _designed(view, space, [trial.values for trial in observed])
+        if rules.search_strategy == "latin_hypercube"
+        else None
+    )
+    if planned is not None:
+        return _change_to(view, planned, "the next point of a Latin hypercube")
     found = propose((*reference, *observed), space, settings, _chance(view))
     if found.values == current:
         return None
+    return _change_to(view, found.values, f"predicted gain {found.gain:+.3f} ± {found.gain_sd:.3f}")
+
+
+def _designed(view: View, space: Space, tried: list[tuple[float, ...]]) -> tuple[float, ...] | None:
+    """The first point of the scope's design that was not tried; None when the design is used up.
+
+    The design depends on scope and parameters alone, so that it is the same at every look.
+    """
+    import numpy as np
+
+    from ..stats.search.design import latin_hypercube
+
+    rules = view.policy.adaptive_parameters
+    count, axes = rules.design_points, len(space)
+    if len(tried) >= count:
+        return None
+    draws = [
+        [[_uniform(f"{view.state.scope}|{kind}|{row}|{axis}") for axis in range(axes)] for row in range(count)]
+        for kind in ("order", "jitter")
+    ]
+    for point in latin_hypercube(np.array(draws[0]), np.array(draws[1])):
+        values = tuple(round(value, 4) for value in space.from_unit([float(it) for it in point]))
+        if values not in tried:
+            return values
+    return None
+
+
+def _change_to(view: View, values: tuple[float, ...], reason: str) -> ConfigurationChanges:
+    tuned = view.policy.adaptive_parameters.parameters
     changed = tuple(
         ParameterChange(
             name=it.name,
             old=view.configuration.parameters.get(it.name),
             new=int(value) if it.integer else round(float(value), 4),
-            reason=f"predicted gain {found.gain:+.3f} ± {found.gain_sd:.3f}",
+            reason=reason,
         )
-        for it, value in zip(tuned, found.values, strict=True)
+        for it, value in zip(tuned, values, strict=True)
     )
     return ConfigurationChanges(parameters=changed)
 
@@ -146,5 +182,9 @@ def _value(tuned: TunedParameter, parameters: dict[str, ParameterValue]) -> floa
 
 def _chance(view: View) -> float:
     """A uniform number in [0, 1) derived from the event, so that replay weighs the same points."""
-    digest = blake2b(f"{view.state.scope}|{view.insight.id}|search".encode(), digest_size=6).digest()
+    return _uniform(f"{view.state.scope}|{view.insight.id}|search")
+
+
+def _uniform(key: str) -> float:
+    digest = blake2b(key.encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2.0**48

@@ -136,3 +136,18 @@ def test_a_switch_takes_its_checks_away_and_safety_keeps_its_own():
     )
     assert evidence_checks(SWITCH, off) + impact_checks(SWITCH, off) + constraint_checks(SWITCH, off) == []
     assert [check.name for check in evidence_checks(ROLLBACK, off)] == ["evidence"]
+
+
+def test_at_high_risk_no_switch_takes_the_checks_away():
+    off = ValidationPolicy(
+        enable_constraint_checking=False, enable_statistical_validation=False, enable_impact_prediction=False
+    )
+    policy = Policy(validation=off)
+    checks = (evidence_checks, impact_checks, constraint_checks)
+    assert [check(SWITCH, policy, floor=True) for check in checks] == [check(SWITCH, Policy()) for check in checks]
+    # Without risk assessment every change counts as of high risk, so that a broken constraint is refused all the same.
+    strict = SafetyPolicy(max_quality_degradation=0.001)
+    route = Route(policy=Policy(validation=replace(off, enable_risk_assessment=False), safety=strict))
+    for minute in range(5):
+        cheaper(route, minute)
+    assert route.state.cold.live == () and "quality_constraint" in route.codes()

@@ -234,6 +234,23 @@ def test_tuning_tries_within_bounds_keeps_its_trials_and_adopts_what_is_proven()
     assert lab.cold.configuration.parameters.get("temperature") in trials
 
 
+def test_a_latin_hypercube_is_tried_before_the_search_goes_on():
+    rules = replace(TUNING.adaptive_parameters, search_strategy="latin_hypercube", design_points=4)
+    lab = Lab({CONTROL: 0.8, "trial": 0.8}, replace(TUNING, adaptive_parameters=rules)).run(900)
+    tried = [order.configurations["trial"].parameters["temperature"] for order in lab.orders(BeginExperiment)]
+    assert len(tried) >= 5, tried
+    assert sorted(int(value / 0.5) for value in tried[:4]) == [0, 1, 2, 3], "one in each quarter of the range"
+
+
+def test_a_proven_small_step_goes_to_all_traffic_and_bakes_there():
+    (tuned,) = TUNING.adaptive_parameters.parameters
+    near = replace(TUNING.adaptive_parameters, parameters=(tuned,), trust_region=1.0)
+    lab = Lab({CONTROL: 0.8, "trial": 0.86}, replace(TUNING, adaptive_parameters=near)).run(500)
+    weights = [order.weight for order in lab.orders(UpdateConfiguration)]
+    assert weights and set(weights) == {1.0}
+    assert "temperature" in lab.cold.configuration.parameters
+
+
 def test_a_bad_trial_is_ended_and_remembered_as_a_loss():
     lab = Lab({CONTROL: 0.8, "trial": 0.6}, TUNING).run(80)
     assert lab.cold.trials

@@ -2,7 +2,7 @@
 
 import pytest
 
-from decision_stream.engine.orders import order_for
+from decision_stream.engine.orders import in_trust_region, order_for
 from decision_stream.model.actuation import (
     BeginExperiment,
     BreakRoute,
@@ -24,6 +24,7 @@ from decision_stream.model.decision import (
     Rollback,
     StartExperiment,
 )
+from decision_stream.model.policy import AdaptiveParametersPolicy, Policy, TunedParameter
 
 TARGET = Configuration(model="b", parameters={"temperature": 0.5})
 CASES = [
@@ -73,3 +74,37 @@ def test_an_experiment_tells_the_configuration_of_every_arm():
 
 def test_no_decision_type_is_left_out():
     assert {type(decision) for decision, _ in CASES} == set(DECISION_KINDS)
+
+
+TUNED = Policy(
+    adaptive_parameters=AdaptiveParametersPolicy(
+        parameters=(
+            TunedParameter(name="temperature", low=0.0, high=2.0, default=0.7),
+            TunedParameter(name="max_tokens", low=256.0, high=8192.0, default=1024.0, log=True, integer=True),
+        )
+    )
+)
+WINNER = ConcludeExperiment(experiment_id="e", winner="trial")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "inside"),
+    [
+        ("temperature", 0.7, 0.79, True),
+        ("temperature", None, 0.75, True),
+        ("temperature", 0.7, 0.9, False),
+        ("max_tokens", 1024, 1200, True),
+        ("max_tokens", 1024, 2048, False),
+        ("temperature", "hot", 0.7, False),
+        ("top_p", 0.9, 0.91, False),
+    ],
+)
+def test_the_trust_region_holds_small_moves_of_tuned_parameters(name, old, new, inside):
+    changes = ConfigurationChanges(parameters=(ParameterChange(name=name, old=old, new=new),))
+    assert in_trust_region(WINNER, changes, TUNED) is inside
+
+
+def test_a_small_move_together_with_a_prompt_is_outside_the_trust_region():
+    small = ParameterChange(name="temperature", old=0.7, new=0.75)
+    changes = ConfigurationChanges(parameters=(small,), prompt=PromptChange(old=None, new="short"))
+    assert not in_trust_region(WINNER, changes, TUNED)

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from decision_stream.model.command import Approve, Revert
+from decision_stream.model.command import Approve, Revert, Tick
 from decision_stream.model.configuration import Configuration
 from decision_stream.model.outcome import OutcomeStatus
 from decision_stream.model.policy import EnginePolicy, ParetoPolicy, Policy, RampPolicy, SafetyPolicy
@@ -111,3 +111,71 @@ def test_a_rollback_to_what_nobody_remembers_is_refused():
         effects = route.tell(aimed)
         assert effects.verdict == "rejected"
         assert [(reason.code, reason.detail) for reason in effects.reasons] == [("rollback_target", detail)]
+
+
+PROMPTED = Configuration(model="m1", prompt="short")
+
+
+def stacked() -> tuple[Route, str]:
+    """A switch of the model, and on top of it a prompt that another decision brought."""
+    route = Route(policy=QUICK)
+    first = switched(route, "m1", 0.06, 0)
+    cold = route.state.cold
+    version = replace(cold.history[-1], configuration=PROMPTED, decision_id="prompt-decision")
+    cold = replace(cold, configuration=PROMPTED, history=(*cold.history, version))
+    route.state = replace(route.state, cold=cold)
+    return route, first
+
+
+def test_undoing_a_change_keeps_a_later_one_of_another_facet():
+    route, first = stacked()
+    route.tell(command(50, Revert(decision_id=first)))
+    kept = Configuration(model=PREMIUM.model, prompt="short")
+    assert route.state.cold.configuration == kept
+    assert [version.configuration for version in route.state.cold.history] == [PREMIUM, kept]
+    assert route.states_of(first)[-1] == "rolled_back"
+    route.tell(command(51, Revert(decision_id="prompt-decision")))
+    assert route.state.cold.configuration == PREMIUM
+
+
+def test_no_further_back_than_the_policy_allows():
+    route, first = stacked()
+    route.policy = replace(QUICK, safety=replace(QUICK.safety, max_rollback_depth=1))
+    refused = route.tell(command(50, Revert(decision_id=first)))
+    assert [(reason.code, reason.detail) for reason in refused.reasons] == [
+        ("too_deep", "2 changes back, at most 1 are allowed")
+    ]
+
+
+def alerts(route: Route) -> list[str]:
+    return [alert.code for effects in route.effects for alert in effects.alerts]
+
+
+def test_a_rollback_that_brings_the_metric_back_is_recorded_as_recovered():
+    route = degraded(QUICK)
+    rollback = route.directives[-1].decision
+    assert route.state.cold.recovery.metrics == ("quality",)
+    for minute in range(20, 24):
+        route.tell(insight(minute))
+    learnt = [it for effects in route.effects for it in effects.learnings if it.what == "recovered"]
+    assert [it.decision_id for it in learnt] == [rollback.id] and route.state.cold.recovery is None
+
+
+def test_a_rollback_that_does_not_help_calls_a_human_at_its_deadline():
+    route = degraded(QUICK)
+    for minute in range(20, 60):
+        route.tell(insight(minute, quality=0.3))
+        assert not any(it.what == "recovered" for it in route.effects[-1].learnings)
+    assert "not_recovered" in alerts(route) and route.state.cold.recovery is None
+
+
+def test_a_recovery_that_nobody_can_see_calls_a_human_too():
+    route = degraded(QUICK)
+    assert route.state.next_deadline_ms() <= route.state.cold.recovery.deadline_ms
+    effects = route.tell(command(60, Tick()))
+    assert [(alert.code, alert.severity) for alert in effects.alerts] == [("not_recovered", "critical")]
+    assert "0 windows" in effects.alerts[0].detail
+
+
+def test_an_actuator_that_does_not_say_what_it_serves_is_noted():
+    assert "rollback_unconfirmed" in degraded(QUICK).codes()
