@@ -68,9 +68,10 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     heartbeat_interval_ms: DurationMs = 3_000
     rebalance_timeout_ms: DurationMs = 30_000
     commit_interval_ms: DurationMs = 1_000
-    linger_ms: DurationMs = 5
-    # The broker collects for this long before it answers: cheaper at low rates, this much later at worst.
-    fetch_max_wait_ms: DurationMs = 10
+    # While more events are at hand, what is to be sent waits this long for company; when none are, it leaves at once.
+    linger_ms: DurationMs = 20
+    # While events come in, the broker collects for this long before it answers: cheaper, and this much later at worst.
+    fetch_max_wait_ms: DurationMs = 20
     # 0: ticks come from outside, as in the simulator.
     tick_interval_ms: DurationMs = 5_000
     # A worker refuses stored state that speaks of other topics than those it reads: deleted and created again, or the

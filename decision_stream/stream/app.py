@@ -206,7 +206,7 @@ async def prepare(app: EngineApp) -> None:
         return  # Another stage was faster while the metadata came.
     app.scopes = Scopes(store, settings.cached_scopes)
     app.scopes.forget(app.consumer_generation_id)
-    app.outlet = Outlet(producer, changelog, outputs)
+    app.outlet = Outlet(producer, changelog, outputs, lambda: app.consumer.is_idle)
     app.processor = Processor(
         scopes=app.scopes,
         outlet=app.outlet,
@@ -305,6 +305,7 @@ async def _run(app: EngineApp, name: str, full_name: str, stream: StreamT[bytes]
                 await producer.deliver()
         expected[partition] = (generation, next_offset)
         app.consumer.ack(message)
+        app.outlet.rest()
         if app.flood.is_flooded(name, partition):
             _pause(app, name, message.tp, next_offset)
 

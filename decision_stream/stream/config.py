@@ -22,8 +22,8 @@ class StreamSettings:
     heartbeat_interval_ms: int = 3_000
     rebalance_timeout_ms: int = 30_000
     commit_interval_ms: int = 1_000
-    linger_ms: int = 5
-    fetch_max_wait_ms: int = 10
+    linger_ms: int = 20
+    fetch_max_wait_ms: int = 20
     fetch_min_bytes: int = 100_000
     buffer_events: int = 2_048
     tick_interval_ms: int = 5_000

@@ -7,7 +7,7 @@ outbox.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..wire.trace import TRACEPARENT
@@ -34,8 +34,12 @@ class _Held:
 class Outlet:
     """Sends what applying came to. `delivered` names, by scope, the sequences whose outputs have arrived."""
 
-    def __init__(self, producer: OrderedProducer, changelog: str, topics: Mapping[str, str]) -> None:
+    def __init__(
+        self, producer: OrderedProducer, changelog: str, topics: Mapping[str, str], is_idle: Callable[[], bool]
+    ) -> None:
         self._producer = producer
+        self._is_idle = is_idle
+        self._is_pushing = False
         self._changelog = changelog
         self._topics = topics
         self._held: dict[Future, list[_Held]] = {}
@@ -84,6 +88,19 @@ class Outlet:
             return  # The producer remembers the failure, and nothing is committed any more.
         for one in held:
             self._release(one)
+        if not self._is_pushing:
+            # In the loop's next turn: those of the request's other batches are released in this one.
+            self._is_pushing = True
+            asyncio.get_running_loop().call_soon(self._push)
+
+    def _push(self) -> None:
+        self._is_pushing = False
+        self.rest()
+
+    def rest(self) -> None:
+        """When there is nothing left to apply, what was appended leaves at once; else it waits for more."""
+        if self._is_idle():
+            self._producer.push()
 
     def _release(self, held: _Held) -> None:
         self._released += 1

@@ -89,6 +89,11 @@ class BatchConsumer(SafeConsumer):
         self.on_buffer_drop(tp)
         await super().rewind(tp, offset)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was fetched is processed."""
+        return not any(self._in_flight.values()) and super().is_idle
+
     def is_in_hand(self, tp: TP) -> bool:
         """Whether something of the partition was fetched and is not processed yet."""
         return bool(self._in_flight.get(tp))

@@ -13,22 +13,20 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.futures import notify
 
+from .fetching import FetchRhythm
+
 
 class TunedConsumerThread(driver.AIOKafkaConsumerThread):
     """Consumer thread with the app's fetch settings, which Faust does not pass on."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        for name in ("_fetch_max_wait_ms", "_fetch_min_bytes"):
-            if not hasattr(consumer, name):
-                raise RuntimeError(f"aiokafka's consumer has no {name}; this version was not tested")
-        consumer._fetch_max_wait_ms = self.app.settings.fetch_max_wait_ms
-        consumer._fetch_min_bytes = self.app.settings.fetch_min_bytes
-        start = consumer.start
+        settings, start = self.app.settings, consumer.start
 
         async def start_and_watch() -> None:
             await start()
             self.app.membership.watch(consumer._coordinator)
+            FetchRhythm(consumer._fetcher, settings.fetch_max_wait_ms, settings.fetch_min_bytes)
 
         consumer.start = start_and_watch
         return consumer
@@ -75,6 +73,11 @@ class SafeConsumer(driver.Consumer):
             if state is not None and state.highwater is not None:
                 found[ensure_TP(tp)] = max(0, state.highwater - (self._committed_offset[tp] or 0))
         return found
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was fetched is processed."""
+        return not self._unacked_messages
 
     def is_in_hand(self, tp: TP) -> bool:
         """Whether something of the partition was fetched and is not processed yet."""

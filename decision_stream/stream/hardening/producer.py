@@ -108,6 +108,15 @@ class OrderedProducer(driver.Producer):
             raise ProducerSendError(f"a record of {len(value or b'')} bytes does not fit into an empty batch")
         return batch.future
 
+    def push(self) -> None:
+        """Let what was appended leave with the next request instead of waiting for more."""
+        accumulator = self._accumulator
+        for batches in accumulator._batches.values():
+            for batch in batches:
+                batch._linger_time = 0.0
+        if accumulator._batches and not accumulator._waiter_future.done():
+            accumulator._waiter_future.set_result(None)
+
     async def deliver(self) -> None:
         """Wait until everything appended so far is acknowledged; raises `ProducerSendError` when any batch failed."""
         await self._accumulator.flush_for_commit()
