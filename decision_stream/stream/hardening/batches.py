@@ -2,7 +2,7 @@
 
 Stock Faust makes four tasks, a message, an event, a lock and a set entry per record, which costs more than deciding
 does. Here what was fetched of a partition is put on its stream's queue as it is, in chunks, and the committable
-position of a partition is the end of its acknowledged prefix. Changelogs in recovery still take Faust's own way.
+position of a partition is the end of its acknowledged prefix. A changelog goes to its table's store the same way.
 """
 
 import asyncio
@@ -139,11 +139,12 @@ class BatchConsumer(SafeConsumer):
             tp = ensure_TP(found)
             if tp not in self._active_partitions and tp not in self._buffered_partitions:
                 continue
-            channels = self.app.topics._tp_index.get(tp) or ()
-            if len(channels) != 1 or self._is_changelog_tp(tp):
-                await self._deliver_singly(tp, fetched)
-            else:
-                await self._deliver(tp, next(iter(channels)), fetched, generation)
+            if self._is_changelog_tp(tp):
+                self._recover(tp, fetched)
+                continue
+            channels = self.app.topics._tp_index[tp]
+            assert len(channels) == 1, f"{tp} must have one stage that reads it"
+            await self._deliver(tp, next(iter(channels)), fetched, generation)
 
     async def _deliver(self, tp: TP, channel: Any, fetched: list[Any], generation: int) -> None:
         read = self._read_offset[tp]
@@ -163,15 +164,13 @@ class BatchConsumer(SafeConsumer):
         if self._buffered[tp] > FULL * self._limit:
             self.on_buffer_full(tp)
 
-    async def _deliver_singly(self, tp: TP, fetched: list[Any]) -> None:
-        """Faust's own way, for changelogs."""
-        for record in fetched:
-            read = self._read_offset[tp]
-            if read is None or record.offset >= read:
-                await self.wait_first(self.callback(self._to_message(tp, record)), self.suspend_flow.wait())
-                if self.suspend_flow.is_set():
-                    return
-                self._read_offset[tp] = record.offset
+    def _recover(self, tp: TP, fetched: list[Any]) -> None:
+        """Records of a changelog go to the table without a queue."""
+        read = self._read_offset[tp]
+        fetched = [record for record in fetched if read is None or record.offset >= read]
+        if fetched:
+            self.app.tables.recovery.take_in(tp, fetched)
+            self._read_offset[tp] = fetched[-1].offset
 
 
 async def batches(stream: StreamT[Any]) -> AsyncIterator[RecordBatch]:

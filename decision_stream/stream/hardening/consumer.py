@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from aiokafka.structs import TopicPartition
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -26,7 +27,7 @@ class TunedConsumerThread(driver.AIOKafkaConsumerThread):
         async def start_and_watch() -> None:
             await start()
             self.app.membership.watch(consumer._coordinator)
-            FetchRhythm(consumer._fetcher, settings.fetch_max_wait_ms, settings.fetch_min_bytes)
+            FetchRhythm(consumer._fetcher, settings.fetch_max_wait_ms, settings.fetch_min_bytes, self.consumer.is_read)
 
         consumer.start = start_and_watch
         return consumer
@@ -73,6 +74,11 @@ class SafeConsumer(driver.Consumer):
             if state is not None and state.highwater is not None:
                 found[ensure_TP(tp)] = max(0, state.highwater - (self._committed_offset[tp] or 0))
         return found
+
+    def is_read(self, tp: TopicPartition) -> bool:
+        """Whether Faust reads the partition: a changelog only while it recovers."""
+        active = self._active_partitions
+        return active is None or TP(*tp) in active or not self._is_changelog_tp(TP(*tp))
 
     @property
     def is_idle(self) -> bool:

@@ -4,9 +4,15 @@ At low rates a worker's cost is per request and not per event: with one answer p
 each of 500 events a second. Letting the broker collect for some milliseconds saves most of that, but asking a hundred
 times a second costs an idle worker 6 % of a core. So after an answer without records the next question waits long, and
 is answered by the first record; after an answer with records the broker collects.
+
+aiokafka also asks for partitions that Faust does not read: a worker would get its own writes to the changelog back, up
+to a megabyte of each partition kept in memory. They are left out.
 """
 
+from collections.abc import Callable
 from typing import Any
+
+from aiokafka.structs import TopicPartition
 
 IDLE_WAIT_MS = 200
 """Longest question of a quiet worker; also what resuming or seeking a partition may have to wait for."""
@@ -15,29 +21,44 @@ IDLE_WAIT_MS = 200
 class FetchRhythm:
     """Sets the wait of every fetch request of aiokafka's fetcher: `collect_ms` for `collect_bytes`, or long for one.
 
+    Only partitions that are `wanted` are asked for; it is called in the consumer's thread.
     Raises RuntimeError for a fetcher without the private parts that this relies on.
     """
 
-    def __init__(self, fetcher: Any, collect_ms: int, collect_bytes: int) -> None:
+    def __init__(
+        self, fetcher: Any, collect_ms: int, collect_bytes: int, wanted: Callable[[TopicPartition], bool]
+    ) -> None:
         for name in ("_get_actions_per_node", "_proc_fetch_request", "_records"):
             if not hasattr(fetcher, name):
                 raise RuntimeError(f"aiokafka's fetcher has no {name}; this version was not tested")
         self._fetcher = fetcher
         self._plan, self._ask = fetcher._get_actions_per_node, fetcher._proc_fetch_request
         self._collect_ms, self._collect_bytes = collect_ms, collect_bytes
+        self._wanted = wanted
         self._quiet: set[int] = set()
         fetcher._get_actions_per_node = self._planned
         fetcher._proc_fetch_request = self._asked
 
     def _planned(self, assignment: Any) -> Any:
-        actions = self._plan(assignment)
+        held = self._fetcher._records
+        for tp in [tp for tp in held if not self._wanted(tp)]:
+            del held[tp]  # Its position is where it was: it is fetched again when it is wanted.
+        requests, *rest = self._plan(assignment)
         # Partitions whose records are not consumed yet are not asked for: the question must not outlast them.
-        is_complete = not self._fetcher._records
-        for node_id, request in actions[0]:
-            is_quiet = is_complete and node_id in self._quiet
-            request._min_bytes = 1 if is_quiet else self._collect_bytes
-            request._max_wait_ms = IDLE_WAIT_MS if is_quiet else self._collect_ms
-        return actions
+        asked = [(node_id, request) for node_id, request in requests if self._tuned(node_id, request, not held)]
+        return asked, *rest
+
+    def _tuned(self, node_id: int, request: Any, is_complete: bool) -> bool:
+        """Set the wait of a request; False when it asks for nothing that is wanted."""
+        is_quiet = is_complete and node_id in self._quiet
+        request._min_bytes = 1 if is_quiet else self._collect_bytes
+        request._max_wait_ms = IDLE_WAIT_MS if is_quiet else self._collect_ms
+        request._topics = [
+            (topic, wanted)
+            for topic, partitions in request._topics
+            if (wanted := [place for place in partitions if self._wanted(TopicPartition(topic, place[0]))])
+        ]
+        return bool(request._topics)
 
     async def _asked(self, assignment: Any, node_id: int, request: Any) -> bool:
         has_records: bool = await self._ask(assignment, node_id, request)

@@ -37,27 +37,33 @@ class OwnedStore(Store):
     def apply_changelog_batch(
         self, batch: Iterable[EventT], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
-        """Take in records of the changelog; a deleted key is forgotten.
+        """Take in records of the changelog that came as Faust's events."""
+        for event in batch:
+            self.take_in(event.message.partition, (event.message,))
 
-        Faust would try a batch that cannot be read again and again for ever, neither ready nor ended.
+    def take_in(self, partition: int, records: Iterable[Any]) -> None:
+        """Take in records of a partition's changelog, anything with a key and a value; a deleted key is forgotten.
+
+        Damage ends the worker: Faust would try what cannot be read again and again for ever, neither ready nor ended.
         """
+        data, partitions = self.data, self._key_partition
+        for record in records:
+            key, value = record.key, record.value
+            if value is None:
+                data.pop(key, None)
+                partitions.pop(key, None)
+                continue
+            held = data.get(key)
+            if held is None or self._supersedes(value, held):
+                data[key] = value
+                partitions[key] = partition
+
+    def _supersedes(self, new: bytes, old: bytes) -> bool:
         try:
-            self._take_in(batch)
+            return supersedes(new, old)
         except UnreadableState as fault:
             self.app.fail(f"the changelog cannot be read: {fault}")
             raise
-
-    def _take_in(self, batch: Iterable[EventT]) -> None:
-        for event in batch:
-            key, value = event.message.key, event.message.value
-            if value is None:
-                self.data.pop(key, None)
-                self._key_partition.pop(key, None)
-                continue
-            held = self.data.get(key)
-            if held is None or supersedes(value, held):
-                self.data[key] = value
-                self._key_partition[key] = event.message.partition
 
 
 class OwnedTable(Table):
