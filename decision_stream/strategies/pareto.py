@@ -70,7 +70,7 @@ class Pareto:
         if len(candidates) + 1 < rules.min_candidates:
             reasons = (_reason("too_few_candidates", "", len(candidates) + 1, rules.min_candidates),)
             return Opinion(reasons=(*reasons, *refused))
-        base = scored(current, rules)
+        base = _score(current, rules)  # Of this insight only: remembering it would tie a knot for the collector.
         ranked = sorted(
             (scored(candidate, rules) for candidate in candidates), key=lambda it: (-it.utility, it.estimate.model)
         )

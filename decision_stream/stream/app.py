@@ -152,6 +152,8 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
         producer_acks=-1,
         producer_request_timeout=30.0,
         producer_compression_type=None,
+        # Portions of a partition: less read ahead under a backlog; a larger message still comes whole.
+        consumer_max_fetch_size=256 * 1024,
         consumer_auto_offset_reset="earliest",
         web_enabled=False,
         web_tables_enabled=False,

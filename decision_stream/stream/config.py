@@ -25,7 +25,7 @@ class StreamSettings:
     linger_ms: int = 20
     fetch_max_wait_ms: int = 20
     fetch_min_bytes: int = 100_000
-    buffer_events: int = 2_048
+    buffer_events: int = 1_024
     tick_interval_ms: int = 5_000
     cached_scopes: int = 1_000
     # Outputs of one scope that wait for acknowledgement; beyond this its next event waits too.
