@@ -33,6 +33,7 @@ def order_of_recovery(kind: type[Recovery]) -> list[str]:
     made.app, made.tables = calls.app, MagicMock(take_up_check=None, ready_listener=None)
     made.tables.values.return_value = ()
     made.actives_for_table, made.standbys_for_table = {}, {}
+    made.active_highwaters, made.active_offsets = {}, {}
     made.completed, made.log = MagicMock(), MagicMock()
     made._wait = AsyncMock()
     made._set_recovery_ended = MagicMock()

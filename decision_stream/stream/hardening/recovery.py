@@ -40,6 +40,7 @@ class SafeRecovery(Recovery):
         if app.consumer_generation_id != generation_id:
             self.log.info("another rebalance has begun; recovery starts over")
             return
+        self.refuse_the_unread()
         assignment = consumer.assignment()
         if assignment:
             await self._wait(consumer.perform_seek(), timeout=app.conf.broker_request_timeout)
@@ -55,6 +56,11 @@ class SafeRecovery(Recovery):
         app.on_rebalance_end()
         self.on_ready()
 
+    def _set_recovery_started(self) -> None:
+        """Begin: the end of the recovery before must not pass for the end of this one."""
+        super()._set_recovery_started()
+        self.signal_recovery_end.clear()
+
     def take_in(self, tp: TP, records: Sequence[Any]) -> None:
         """Give the store what was fetched of a changelog, and tell when nothing is left to recover."""
         if tp not in self.active_tps:
@@ -66,6 +72,12 @@ class SafeRecovery(Recovery):
         if self.in_recovery and not self.need_recovery():
             self._set_recovery_ended()
             self.signal_recovery_end.set()
+
+    def refuse_the_unread(self) -> None:
+        """End the worker when the recovery is over and records are left: it would decide on old state."""
+        if self.need_recovery():
+            left = {f"{tp.topic}-{tp.partition}": left for tp, left in self.active_remaining().items() if left > 0}
+            self.app.fail(f"recovery ended with changelog records unread: {left}")
 
     async def on_seeked(self) -> None:
         """State is recovered and reading begins where it should, but nothing flows yet: the last moment to refuse."""
