@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decision_stream.stats.bandits.linear import LinearBandit, LinearModel
+from decision_stream.stats.bandits.linear import LinearModel
+from decision_stream.stats.bandits.linear_bandit import LinearBandit
 
 RATES = (0.80, 0.82, 0.85, 0.78, 0.70)
 

@@ -9,7 +9,8 @@ import pytest
 
 from bench.quality import bandit_streams
 from decision_stream.stats.bandits import setting
-from decision_stream.stats.bandits.linear import LinearBandit, LinearModel
+from decision_stream.stats.bandits.linear import LinearModel
+from decision_stream.stats.bandits.linear_bandit import LinearBandit
 from decision_stream.stats.bandits.rules import ThompsonSampling
 
 BENCHMARKS = Path(bandit_streams.__file__).parent
@@ -24,7 +25,7 @@ def test_the_defaults_are_the_setting():
         "NOISE": model.noise,
         "NOISE_WEIGHT": model.noise_weight,
         "NOISE_FORGETTING": model.noise_forgetting,
-        "BALANCE": model.balance,
+        "BALANCE": LinearBandit().balance,
         "SCALE": rule.scale,
         "FLOOR": rule.floor,
     }

@@ -1,81 +1,164 @@
-"""Thompson sampling for yes-or-no rewards: a Beta posterior per arm."""
+"""Thompson sampling for yes-or-no rewards: a Beta posterior per arm, with forgetting. Contexts are not looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .choice import Choice, choose
+from . import setting
+from .choice import Choice, checked_propensity, choose
+from .rules import Belief, offered
 
-_POINTS = 400
+_POINTS = 48
+_REACH = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class BetaArm:
-    """Discounted successes and failures. Rewards between 0 and 1 count in part to both."""
+    """Discounted successes and failures, and the clock then. A reward between 0 and 1 counts in part to both."""
 
     successes: float = 0.0
     failures: float = 0.0
+    touched: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BetaState:
+    """All arms by name. `clock` counts the rewards learnt, so that an idle arm fades without being written."""
+
+    arms: Mapping[str, BetaArm] = field(default_factory=dict)
+    clock: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BetaThompson:
-    """Thompson (1933); prior Beta(`prior_alpha`, `prior_beta`); `forgetting` is applied to all arms per reward."""
+    """A `protocol.Bandit` after Thompson (1933); Chapelle & Li (2011), algorithm 2, with forgetting.
+
+    The prior Beta(`prior_alpha`, `prior_beta`) does not fade; with an alpha above beta it is optimistic. `forgetting`
+    is the share of the evidence kept for each reward learnt, in (0, 1].
+
+    >>> bandit = BetaThompson()
+    >>> state = bandit.learn(bandit.fresh(), "a", [], 1.0, propensity=0.5)
+    >>> state.arms["a"]
+    BetaArm(successes=1.0, failures=0.0, touched=1)
+    """
 
     prior_alpha: float = 1.0
     prior_beta: float = 1.0
-    forgetting: float = 1.0
-    floor: float = 0.01
+    forgetting: float = setting.FORGETTING
+    floor: float = setting.FLOOR
 
     def __post_init__(self) -> None:
         if min(self.prior_alpha, self.prior_beta) <= 0.0 or not 0.0 < self.forgetting <= 1.0:
             raise ValueError(f"a positive prior and forgetting in (0, 1] are needed, found {self}")
 
-    def select(self, arms: Mapping[str, BetaArm], names: Sequence[str], draw: float) -> Choice:
+    def fresh(self) -> BetaState:
+        """Nothing learnt yet."""
+        return BetaState()
+
+    def believe(self, state: BetaState, context: Sequence[float], names: Sequence[str]) -> Belief:
+        """Mean and standard deviation of each posterior.
+
+        >>> BetaThompson().believe(BetaState({"a": BetaArm(2.0, 0.0)}), [], ["a"]).means.tolist()
+        [0.75]
         """
-        >>> BetaThompson().select({"a": BetaArm(9, 1)}, ["a", "new"], draw=0.5).arm
+        a, b = self._posteriors(state, names)
+        return Belief(tuple(names), a / (a + b), np.sqrt(a * b / ((a + b) ** 2 * (a + b + 1.0))))
+
+    def select(self, state: BetaState, context: Sequence[float], names: Sequence[str], draw: float) -> Choice:
+        """Each arm with its chance of having the highest rate.
+
+        >>> BetaThompson().select(BetaState({"a": BetaArm(9.0, 1.0)}), [], ["a", "new"], draw=0.5).arm
         'a'
         """
-        return choose(names, self.chances(arms, names).tolist(), draw, self.floor)
+        return choose(names, self.chances(state, names).tolist(), draw, self.floor)
 
-    def chances(self, arms: Mapping[str, BetaArm], names: Sequence[str]) -> np.ndarray:
-        """Probability of each arm to have the highest rate, by quadrature over the range where any may be best."""
-        a = np.array([self.prior_alpha + arms.get(name, BetaArm()).successes for name in names])
-        b = np.array([self.prior_beta + arms.get(name, BetaArm()).failures for name in names])
-        mean, spread = a / (a + b), np.sqrt(a * b / ((a + b) ** 2 * (a + b + 1.0)))
-        # A point set per arm keeps narrow posteriors resolved beside wide ones.
-        places = np.sort(
-            np.concatenate(
-                [
-                    np.linspace(max(1e-9, m - 6.0 * s), min(1.0 - 1e-9, m + 6.0 * s), _POINTS)
-                    for m, s in zip(mean, spread, strict=True)
-                ]
-            )
-        )
+    def chances(self, state: BetaState, names: Sequence[str]) -> np.ndarray:
+        """Probability of each arm to have the highest rate, by quadrature over the range where any may be best.
+
+        >>> BetaThompson().chances(BetaState(), ["a", "b"]).round(6).tolist()
+        [0.5, 0.5]
+        """
+        a, b = (part[:, None] for part in self._posteriors(state, names))
+        belief = self.believe(state, (), names)
+        # Every posterior gets points of its own, else a narrow one falls between those of a wide one.
+        places = belief.means[:, None] + belief.deviations[:, None] * np.linspace(-_REACH, _REACH, _POINTS)
+        places = np.sort(np.clip(places, 1e-9, 1.0 - 1e-9), axis=None)
         steps = np.diff(places)
-        logs = (a[:, None] - 1.0) * np.log(places) + (b[:, None] - 1.0) * np.log1p(-places)
+        logs = (a - 1.0) * np.log(places) + (b - 1.0) * np.log1p(-places)
         density = np.exp(logs - logs.max(axis=1, keepdims=True))
         below = np.zeros_like(density)
         np.cumsum(0.5 * (density[:, 1:] + density[:, :-1]) * steps, axis=1, out=below[:, 1:])
         total = below[:, -1:].copy()
         below, density = below / total, density / total
-        best = np.empty(len(names))
-        for i in range(len(names)):
-            product = density[i] * np.prod(np.delete(below, i, axis=0), axis=0)
-            best[i] = float((0.5 * (product[1:] + product[:-1]) * steps).sum())
+        # Density of the one, times the distribution functions of the others, for each one.
+        others = np.repeat(below[None], len(names), axis=0)
+        own = np.arange(len(names))
+        others[own, own] = density
+        products = np.multiply.reduce(others, axis=1)
+        best = (products[:, 1:] + products[:, :-1]) @ steps
         return best / best.sum()
 
-    def learn(self, arms: Mapping[str, BetaArm], name: str, reward: float) -> dict[str, BetaArm]:
-        """With one more reward in [0, 1]; ValueError outside.
+    def learn(
+        self, state: BetaState, name: str, context: Sequence[float], reward: float, propensity: float
+    ) -> BetaState:
+        """With one more reward in [0, 1]; ValueError outside. All rewards of an arm count alike, however likely it was.
 
-        >>> BetaThompson().learn({}, "a", 1.0)
-        {'a': BetaArm(successes=1.0, failures=0.0)}
+        >>> BetaThompson(forgetting=0.5).learn(BetaState({"a": BetaArm(2.0, 4.0)}), "a", [], 0.5, propensity=1.0).arms
+        {'a': BetaArm(successes=1.5, failures=2.5, touched=1)}
         """
+        checked_propensity(propensity)
         if not 0.0 <= reward <= 1.0:
             raise ValueError(f"a reward must lie in [0, 1], found {reward}")
-        kept = self.forgetting
-        faded = {key: BetaArm(kept * arm.successes, kept * arm.failures) for key, arm in arms.items()}
-        arm = faded.get(name, BetaArm())
-        return {**faded, name: BetaArm(arm.successes + reward, arm.failures + 1.0 - reward)}
+        clock = state.clock + 1
+        before = self._faded(state, name, clock)
+        after = BetaArm(before.successes + reward, before.failures + 1.0 - reward, clock)
+        return BetaState({**state.arms, name: after}, clock)
+
+    def merged(self, ours: BetaState, theirs: BetaState) -> BetaState:
+        """Evidence of both, at the later clock.
+
+        >>> one = BetaState({"a": BetaArm(1.0, 0.0)})
+        >>> BetaThompson().merged(one, one).arms
+        {'a': BetaArm(successes=2.0, failures=0.0, touched=0)}
+        """
+        clock, arms = max(ours.clock, theirs.clock), {}
+        for name in sorted({*ours.arms, *theirs.arms}):
+            one, other = self._faded(ours, name, ours.clock), self._faded(theirs, name, theirs.clock)
+            arms[name] = BetaArm(one.successes + other.successes, one.failures + other.failures, clock)
+        return BetaState(arms, clock)
+
+    def warmed(self, state: BetaState, parent: BetaState, worth: float) -> BetaState:
+        """Arms that are unknown here begin with the parent's rate, as if from `worth` rewards at most.
+
+        >>> BetaThompson().warmed(BetaState(), BetaState({"a": BetaArm(30.0, 10.0)}), worth=4.0).arms
+        {'a': BetaArm(successes=3.0, failures=1.0, touched=0)}
+        """
+        arms = dict(state.arms)
+        for name in sorted(set(parent.arms) - set(state.arms)):
+            known = self._faded(parent, name, parent.clock)
+            weight = known.successes + known.failures
+            share = min(1.0, worth / weight) if weight > 0.0 else 0.0
+            arms[name] = BetaArm(share * known.successes, share * known.failures, state.clock)
+        return replace(state, arms=arms)
+
+    def without(self, state: BetaState, name: str) -> BetaState:
+        """The arm forgotten.
+
+        >>> BetaThompson().without(BetaState({"a": BetaArm(1.0, 0.0)}), "a").arms
+        {}
+        """
+        return replace(state, arms={key: arm for key, arm in state.arms.items() if key != name})
+
+    def _posteriors(self, state: BetaState, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        arms = [self._faded(state, name, state.clock) for name in offered(names)]
+        alphas = np.array([self.prior_alpha + arm.successes for arm in arms])
+        return alphas, np.array([self.prior_beta + arm.failures for arm in arms])
+
+    def _faded(self, state: BetaState, name: str, clock: int) -> BetaArm:
+        """The arm's evidence at a clock; none for an unknown one."""
+        arm = state.arms.get(name, BetaArm())
+        kept = self.forgetting ** (clock - arm.touched)
+        return BetaArm(kept * arm.successes, kept * arm.failures, clock)

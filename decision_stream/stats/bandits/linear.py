@@ -17,8 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import setting
-from .choice import Choice, checked_propensity
-from .rules import Belief, Rule, ThompsonSampling
+from .rules import Belief, offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +59,7 @@ class LinearModel:
     `dimension`: length of a context, the intercept included. `forgetting`: share of the evidence kept per reward
     learnt, in (0, 1]; .9994 halves it in 1,155 rewards. `ridge`: prior precision of each coefficient. `ceiling`: the
     largest possible reward. `noise` and `noise_weight`: what the noise's standard deviation is guessed to be and how
-    many rewards the guess is worth; the estimate takes over. `balance`: a reward counts 1 / max(propensity, balance)
-    times, in (0, 1]; below 1 the fit is for all contexts, and not for those in which the arm was taken, which helps
-    where rewards are not linear and costs variance (Dimakopoulou, Zhou, Athey & Imbens 2019, "Balanced linear
-    contextual bandits", section 3).
+    many rewards the guess is worth; the estimate takes over.
 
     >>> model = LinearModel()
     >>> state = model.learn(LinearState(), "a", [1.0], 0.5)
@@ -78,13 +74,12 @@ class LinearModel:
     noise: float = setting.NOISE
     noise_weight: float = setting.NOISE_WEIGHT
     noise_forgetting: float = setting.NOISE_FORGETTING
-    balance: float = setting.BALANCE
 
     def __post_init__(self) -> None:
         if self.dimension < 1 or not 0.0 < self.forgetting <= 1.0 or not 0.0 < self.noise_forgetting <= 1.0:
             raise ValueError(f"a dimension of at least 1 and forgetting in (0, 1] are needed, found {self}")
-        if min(self.ridge, self.noise, self.noise_weight) <= 0.0 or not 0.0 < self.balance <= 1.0:
-            raise ValueError(f"ridge, noise and its weight must be positive, balance in (0, 1], found {self}")
+        if min(self.ridge, self.noise, self.noise_weight) <= 0.0:
+            raise ValueError(f"ridge, noise and its weight must be positive, found {self}")
 
     def believe(self, state: LinearState, context: Sequence[float], names: Sequence[str]) -> Belief:
         """The posterior of each named arm's expected reward; an unknown arm has the prior's.
@@ -94,40 +89,56 @@ class LinearModel:
         [0.424]
         """
         x = self._context(context)
-        found = [self._read(state, name, x) for name in names]
+        found = [self._read(state, name, x) for name in offered(names)]
         # The precision is symmetric, so that one solution for x serves mean and variance.
         spreads = np.array([arm.spread for arm in found])
         means = self.ceiling + np.vecdot(spreads, [arm.response for arm in found])
         return Belief(tuple(names), means, self.deviation(state) * np.sqrt(np.maximum(spreads @ x, 1e-18)))
 
     def learn(
-        self, state: LinearState, name: str, context: Sequence[float], reward: float, propensity: float = 1.0
+        self, state: LinearState, name: str, context: Sequence[float], reward: float, weight: float = 1.0
     ) -> LinearState:
         """With one more reward of an arm, at most `ceiling` by convention; ValueError for one that is no number.
 
-        `propensity` is the chance with which the arm was taken; it matters when `balance` is below 1.
+        `weight`, above 0, is what it counts for: a mean of few rewards says less than one of many.
 
         >>> LinearModel().learn(LinearState(), "a", [1.0], 0.5).arms["a"].weight
         1.0
         """
-        if not isfinite(reward):
-            raise ValueError(f"a reward must be a finite number, found {reward}")
-        x, counts = self._context(context), 1.0 / max(checked_propensity(propensity), self.balance)
+        if not isfinite(reward) or not 0.0 < weight < float("inf"):
+            raise ValueError(f"a reward must be a finite number and its weight positive, found {reward} and {weight}")
+        x = self._context(context)
         before = self._read(state, name, x)
         surprise = reward - self.ceiling - float(before.response @ before.spread)
         rows, columns = _triangle(self.dimension)
         arm = Arm(
-            information=_bytes(self.forgetting * before.information + counts * x[rows] * x[columns]),
-            response=_bytes(self.forgetting * before.response + counts * (reward - self.ceiling) * x),
-            weight=self.forgetting * before.weight + counts,
+            information=_bytes(self.forgetting * before.information + weight * x[rows] * x[columns]),
+            response=_bytes(self.forgetting * before.response + weight * (reward - self.ceiling) * x),
+            weight=self.forgetting * before.weight + weight,
             touched=state.clock + 1,
         )
         return LinearState(
             arms={**state.arms, name: arm},
             clock=state.clock + 1,
-            residual=self.noise_forgetting * state.residual + surprise**2 / (1.0 + float(before.spread @ x)),
-            residual_weight=self.noise_forgetting * state.residual_weight + 1.0,
+            residual=self.noise_forgetting * state.residual
+            + weight * surprise**2 / (1.0 + weight * float(before.spread @ x)),
+            residual_weight=self.noise_forgetting * state.residual_weight + weight,
         )
+
+    def terms(self, state: LinearState, context: Sequence[float], name: str) -> tuple[float, ...]:
+        """What each feature adds to an arm's expected reward below the ceiling; with the ceiling they sum to the mean.
+
+        Exact, for the model is a sum: these are its Shapley values against a context of zeros (Lundberg & Lee 2017,
+        corollary 1).
+
+        >>> model = LinearModel()
+        >>> (term,) = model.terms(model.learn(LinearState(), "a", [1.0], 0.5), [1.0], "a")
+        >>> round(term, 12)
+        -0.25
+        """
+        x = self._context(context)
+        information, response, _ = self._faded(state, name)
+        return tuple((self._solved(information, response, name) * x).tolist())
 
     def deviation(self, state: LinearState) -> float:
         """Estimated standard deviation of a reward around its expectation.
@@ -172,12 +183,16 @@ class LinearModel:
 
     def _read(self, state: LinearState, name: str, x: np.ndarray) -> _Reading:
         information, response, weight = self._faded(state, name)
+        return _Reading(information, response, weight, self._solved(information, x, name))
+
+    def _solved(self, information: np.ndarray, right: np.ndarray, name: str) -> np.ndarray:
+        """The solution of an arm's precision for a right-hand side, shape (d,)."""
         precision = information + _prior(self.dimension, self.ridge)
         # Cholesky on the packed triangle: the upper one by rows is the lower one by columns. It overwrites `precision`.
-        spread, failed = _cholesky()(self.dimension, precision, x, lower=1)
+        solution, failed = _cholesky()(self.dimension, precision, right, lower=1)
         if failed:
             raise ValueError(f"the evidence of the arm {name} is not positive definite")
-        return _Reading(information, response, weight, spread)
+        return solution
 
     def _faded(self, state: LinearState, name: str) -> tuple[np.ndarray, np.ndarray, float]:
         """Packed information, response and weight of an arm now; zeros for an unknown one."""
@@ -196,39 +211,6 @@ class LinearModel:
         if x.shape != (self.dimension,) or not isfinite(x @ x):
             raise ValueError(f"a context of {self.dimension} finite numbers is needed, found {context}")
         return x
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinearBandit:
-    """A model of rewards and a rule of choice, together one `protocol.Bandit`; the defaults are the judged setting.
-
-    >>> bandit = LinearBandit()
-    >>> bandit.select(bandit.fresh(), [1.0], ["a", "b"], draw=0.7).arm
-    'b'
-    """
-
-    model: LinearModel = field(default_factory=LinearModel)
-    rule: Rule = field(default_factory=ThompsonSampling)
-
-    def fresh(self) -> LinearState:
-        return LinearState()
-
-    def select(self, state: LinearState, context: Sequence[float], names: Sequence[str], draw: float) -> Choice:
-        return self.rule.select(self.model.believe(state, context, names), draw)
-
-    def learn(
-        self, state: LinearState, name: str, context: Sequence[float], reward: float, propensity: float
-    ) -> LinearState:
-        return self.model.learn(state, name, context, reward, propensity)
-
-    def merged(self, ours: LinearState, theirs: LinearState) -> LinearState:
-        return self.model.merged(ours, theirs)
-
-    def warmed(self, state: LinearState, parent: LinearState, worth: float) -> LinearState:
-        return self.model.warmed(state, parent, worth)
-
-    def without(self, state: LinearState, name: str) -> LinearState:
-        return state.without(name)
 
 
 def _bytes(values: np.ndarray) -> bytes:

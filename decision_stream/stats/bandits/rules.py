@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,17 @@ class Belief:
     names: tuple[str, ...]
     means: np.ndarray
     deviations: np.ndarray
+
+
+def offered(names: Sequence[str]) -> Sequence[str]:
+    """The names, if they are those of at least one arm, each once; else ValueError.
+
+    >>> offered(["a", "b"])
+    ['a', 'b']
+    """
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"arms are needed, each once, found {list(names)}")
+    return names
 
 
 class Rule(Protocol):

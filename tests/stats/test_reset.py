@@ -1,0 +1,87 @@
+"""A change of an arm is noticed, and noise is not taken for one more often than promised."""
+
+from random import Random
+from statistics import median
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decision_stream.stats.bandits.beta import BetaThompson
+from decision_stream.stats.bandits.linear_bandit import LinearBandit
+from decision_stream.stats.bandits.reset import STAKES, Resetting, Watched, bets
+from decision_stream.stats.shiryaev_roberts import advanced, level
+
+PATIENCE = 500.0
+LAWS = {
+    "rare failures": lambda draw: float(draw.random() < 0.95),
+    "even": lambda draw: draw.random(),
+    "mostly nothing": lambda draw: float(draw.random() < 0.04),
+}
+MEANS = {"rare failures": 0.95, "even": 0.5, "mostly nothing": 0.04}
+
+
+def delay(bandit: Resetting, draw: Random, before: float, after: float) -> int:
+    """Rewards of the changed arm until it starts anew; 400 when it does not."""
+    state = bandit.fresh()
+    for _ in range(500):
+        state = bandit.learn(state, "a", [1.0], float(draw.random() < before), 1.0)
+    for count in range(1, 400):
+        state = bandit.learn(state, "a", [1.0], float(draw.random() < after), 1.0)
+        if not state.alarms["a"]:
+            return count
+    return 400
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_false_alarms_come_no_sooner_than_promised_whatever_the_law_of_rewards(law):
+    """With the mean known: over 60 streams, the mean time to an alarm, cut off at four times the promise."""
+    lengths = []
+    for seed in range(60):
+        draw, statistics, length = Random(f"{law} {seed}"), (), 0
+        while level(statistics) < PATIENCE and length < 4 * PATIENCE:
+            statistics = advanced(statistics, bets(LAWS[law](draw), MEANS[law], MEANS[law]))
+            length += 1
+        lengths.append(length)
+    assert sum(lengths) / len(lengths) > PATIENCE
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_no_reward_ruins_a_bet(reward, one, other):
+    factors = bets(reward, min(one, other), max(one, other))
+    assert len(factors) == 2 * len(STAKES)
+    assert all(factor >= 1.0 - max(STAKES) - 1e-9 for factor in factors)
+
+
+def test_a_bet_is_fair_at_what_is_believed():
+    """The mean factor over the two rewards of a coin with the believed rate is 1."""
+    for rate in (0.1, 0.5, 0.9):
+        won, lost = bets(1.0, rate, rate), bets(0.0, rate, rate)
+        assert [rate * a + (1.0 - rate) * b for a, b in zip(won, lost, strict=True)] == pytest.approx([1.0] * len(won))
+
+
+@pytest.mark.parametrize("inner", [LinearBandit(), BetaThompson()], ids=lambda inner: type(inner).__name__)
+@pytest.mark.parametrize(("before", "after", "within"), [(0.9, 0.6, 80), (0.3, 0.7, 80), (0.85, 0.7, 300)])
+def test_a_changed_arm_starts_anew_soon(inner, before, after, within):
+    delays = [delay(Resetting(bandit=inner), Random(seed), before, after) for seed in range(9)]
+    assert median(delays) <= within, delays
+
+
+def test_other_arms_are_left_alone_by_a_reset():
+    bandit, draw = Resetting(bandit=LinearBandit(), patience=50.0), Random(5)
+    state = bandit.learn(bandit.fresh(), "b", [1.0], 0.7, 1.0)
+    b = state.learnt.arms["b"]
+    for event in range(400):
+        state = bandit.learn(state, "a", [1.0], float(draw.random() < (0.9 if event < 200 else 0.1)), 1.0)
+        assert state.learnt.arms["b"] is b
+
+
+def test_a_forgotten_arm_is_no_longer_suspected():
+    bandit = Resetting(bandit=LinearBandit())
+    state = bandit.learn(bandit.fresh(), "a", [1.0], 0.0, 1.0)
+    assert bandit.without(state, "a") == Watched(LinearBandit().without(state.learnt, "a"))
+
+
+def test_a_patience_below_one_is_refused():
+    with pytest.raises(ValueError, match="patience"):
+        Resetting(bandit=LinearBandit(), patience=0.5)
