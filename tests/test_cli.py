@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,25 @@ def test_docker_without_an_engine_says_what_to_do_instead(tmp_path):
 def test_the_schemas_are_current_and_the_version_is_told():
     assert run("schema", "check").returncode == 0
     assert run("version").stdout.strip().count(".") == 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(shell):
+    script = Path(sys.executable).with_name("decision-stream")
+    shown = subprocess.run(
+        [script, "--show-completion", shell], capture_output=True, text=True, env={**os.environ, "SHELL": shell}
+    )
+    assert shown.returncode == 0 and "_DECISION_STREAM_COMPLETE" in shown.stdout
+    line = {"COMP_WORDS": "decision-stream app", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "decision-stream app"}
+    done = subprocess.run(
+        [script],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            **line,
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+            "_DECISION_STREAM_COMPLETE": f"complete_{shell}",
+        },
+    )
+    assert "approve" in done.stdout and "approvals" in done.stdout and "topics" not in done.stdout

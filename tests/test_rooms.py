@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "decision_stream"
 UPPER = ("stats", "model", "strategies", "engine", "wire", "stream", "broker")
-ROOMS = (*UPPER, "edge", "sim", "tools", "settings", "serve", "__main__")
+ROOMS = (*UPPER, "edge", "sim", "tools", "settings", "serve", "cli", "__main__")
 PURE = ("stats", "model", "strategies", "engine")
 PURE_MODULES = frozenset(
     {

@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 from typer.testing import CliRunner
 
-from decision_stream.__main__ import app
+from decision_stream.cli.app import app
 from decision_stream.edge.api_settings import ApiSettings, ApiToken
 from decision_stream.model.command import Autonomy
 from decision_stream.model.policy import Policy, SafetyPolicy

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .client import ADDRESS, ApiFault, Client
+from ..tools.client import ADDRESS, ApiFault, Client
+from .common import AsJson
 
 CONFLICT = 409
 Identifier = Annotated[str, typer.Argument(help="Id of the decision, as `approvals` and `inspect` show it.")]
@@ -22,7 +23,7 @@ Why = Annotated[str, typer.Option("--reason", "-r", help="Why; it stands in the 
 Key = Annotated[str | None, typer.Option("--key", help="Idempotency key: the same order twice is one.")]
 Seen = Annotated[str | None, typer.Option("--expected-state", help="Refuse when the decision is in another state.")]
 Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait for the engine's verdict.", min=0.0, max=30.0)]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
 DECISION_VERBS = {
     "approve": "Let a waiting decision go.",
     "reject": "Refuse a waiting decision.",
