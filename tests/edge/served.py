@@ -13,10 +13,10 @@ from tests.edge.engine import Engine
 
 
 @contextmanager
-def served(engine: Engine, settings: ApiSettings | None = None) -> Iterator[str]:
-    """Serve until the block ends; yields the address."""
+def served(engine: Engine, settings: ApiSettings | None = None, port: int = 0) -> Iterator[str]:
+    """Serve until the block ends; yields the address. Port 0 is any free one."""
     app = create_app(engine.model, settings or ApiSettings(), lambda: engine, lambda: True)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -31,7 +31,7 @@ def test_pages_forbid_everything_that_is_not_theirs(path):
 
 
 def test_no_text_is_ever_set_as_markup_and_nothing_is_loaded_from_elsewhere():
-    script = (PAGES / "dashboard.js").read_text()
+    script = (PAGES / "app.js").read_text()
     for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
         assert forbidden not in script
     page = (PAGES / "index.html").read_text()

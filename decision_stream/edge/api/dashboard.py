@@ -1,7 +1,7 @@
 """The dashboard: one page for a phone, served by the API's own process; its data come from the same routes.
 
-No build step and nothing from elsewhere: a page, a style sheet and a script. The content security policy lets the page
-load from and talk to this listener only, so that a text from the journal can never become code.
+No build step and nothing from elsewhere: a page, a style sheet and small modules. The content security policy lets the
+page load from and talk to this listener only, so that a text from the journal can never become code.
 """
 
 import asyncio
@@ -20,11 +20,18 @@ from ..read_model import ReadModel, Unavailable
 from .access import Caller, is_loopback
 
 PAGES = Path(__file__).with_name("pages")
-FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/dashboard.css": ("dashboard.css", "text/css; charset=utf-8"),
-    "/dashboard.js": ("dashboard.js", "text/javascript; charset=utf-8"),
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
+FILES = {
+    "/" if path.name == "index.html" else f"/{path.name}": (path.name, KINDS[path.suffix])
+    for path in sorted(PAGES.iterdir())
+    if path.suffix in KINDS
+}
+"""Where each file of the pages is served, its name and its media type."""
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -1,0 +1,86 @@
+// The dashboard: which page is shown, and when it is shown anew. Routes are in the fragment: #/decision/ID.
+import {ask, listen, signInWith} from "./api.js";
+import {make} from "./dom.js";
+import {approvals} from "./approvals.js";
+import {decision} from "./decision.js";
+import {experiment, experiments} from "./experiments.js";
+import {frontier} from "./frontier.js";
+import {overview} from "./overview.js";
+import {scope, scopes} from "./scopes.js";
+
+const PAGES = {"": overview, overview, approvals, decision, experiments, experiment, frontier, scopes, scope};
+const RETRY_MS = 2000, REFRESH_MS = 1500;
+const main = document.getElementById("page"), status = document.getElementById("status");
+let turn = 0;
+
+/** Show the page of the fragment; one that was asked for meanwhile wins. */
+async function show({quietly = false} = {}) {
+  const mine = ++turn;
+  const [name, argument] = location.hash.replace(/^#\/?/, "").split("/");
+  const page = PAGES[name] || overview;
+  if (!quietly) main.setAttribute("aria-busy", "true");
+  let content;
+  try {
+    content = await page(decodeURIComponent(argument || ""), () => show({quietly: true}));
+  } catch (problem) {
+    if (quietly && !problem.status) return;
+    content = problem.status === 401 ? signIn() : [make("h2", {}, "Not to be had"), make("p", {class: "problem"}, told(problem))];
+  }
+  if (mine !== turn) return;
+  main.removeAttribute("aria-busy");
+  if (quietly && isTyping()) return;
+  main.replaceChildren(...content.flat(Infinity).filter(Boolean));
+  document.title = `${main.querySelector("h2")?.textContent || "decision_stream"} · decision_stream`;
+  for (const link of document.querySelectorAll("nav a"))
+    link.getAttribute("href") === "#/" + (name || "") ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+}
+
+const told = problem => problem.status ? problem.message
+  : "The API does not answer. The engine decides without it; this page tries again by itself.";
+
+function signIn() {
+  const secret = make("input", {type: "password", autocomplete: "current-password", id: "token"});
+  const enter = event => {
+    event.preventDefault();
+    signInWith(secret.value);
+    show();
+    live();
+  };
+  return [make("h2", {}, "Sign in"), make("p", {}, "This listener needs a token. It is kept until this tab is closed."),
+    make("form", {onsubmit: enter}, make("label", {for: "token"}, "Token"), secret, make("button", {class: "go"}, "Sign in"))];
+}
+
+// A reason that is being typed, and an opened detail, are not swept away by news.
+const isTyping = () => [...main.querySelectorAll("input")].some(input => input.value || input === document.activeElement);
+
+function say(text, tone) {
+  status.textContent = text;
+  status.className = tone;
+}
+
+/** Keep the page up with the engine: news is a reason to ask again, and silence is told. */
+async function live() {
+  live.ended?.abort();
+  const mine = live.ended = new AbortController();
+  let pending = null;
+  const heard = news => {
+    say(news.status === "ready" ? "live" : "catching up with the journal: what is shown may be old", news.status === "ready" ? "good" : "warn");
+    const waiting = news.by_state?.awaiting_approval || 0;
+    document.getElementById("waiting").textContent = waiting || "";
+    pending ??= setTimeout(() => { pending = null; show({quietly: true}); }, REFRESH_MS);
+  };
+  while (!mine.signal.aborted) {
+    try {
+      await listen(heard, mine.signal);
+    } catch (problem) {
+      if (mine.signal.aborted) return;
+      if (problem.status === 401) return say("sign in to see more", "warn");
+    }
+    say("the API does not answer; what is shown is old", "bad");
+    await new Promise(done => setTimeout(done, RETRY_MS));
+  }
+}
+
+addEventListener("hashchange", async () => { await show(); main.focus(); });
+show();
+live();

@@ -1,0 +1,127 @@
+"""The dashboard in a real Chromium, over the engine in process: every page, phone and desk, empty and full."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from decision_stream.model.command import Autonomy
+from decision_stream.model.policy import Policy, SafetyPolicy
+from tests.browser.conftest import SIZES
+from tests.edge.engine import Engine
+from tests.edge.served import served
+
+CHAT, RERANK = "acme/support/chat", "globex/search/rerank"
+CAREFUL = Policy(safety=SafetyPolicy(autonomy=Autonomy.APPROVE))
+PAGES = ("", "approvals", "experiments", "frontier", "scopes", f"scope/{CHAT.replace('/', '%2F')}")
+
+
+def shown(page, fragment: str, heading: str = "h2"):
+    page.goto(page.url.split("#")[0] + f"#/{fragment}")
+    page.wait_for_selector(f"main:not([aria-busy]) {heading}")
+
+
+@pytest.mark.parametrize("size", sorted(SIZES))
+@pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
+def test_every_page_is_shown_without_complaint_and_is_accessible(visit, size, filled):
+    engine = Engine(CAREFUL)
+    pages = list(PAGES[:-1])
+    if filled:
+        identifier = engine.switch(CHAT)
+        pages += [PAGES[-1], f"decision/{identifier}"]
+    with served(engine) as address, visit(address, size, dark=size == "phone") as (page, _):
+        for fragment in pages:
+            shown(page, fragment)
+            serious = [
+                f"{fragment or 'overview'}: {it['id']}: {it['nodes'][0]['html'][:120]}"
+                for it in Axe().run(page).response["violations"]
+                if it["impact"] in ("serious", "critical")
+            ]
+            assert serious == []
+            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert overflow <= 0, f"{fragment or 'overview'} is wider than the screen by {overflow} pixels"
+
+
+def test_a_waiting_decision_is_approved_with_a_reason_in_the_inbox(visit):
+    engine = Engine(CAREFUL)
+    identifier = engine.switch(CHAT)
+    with served(engine) as address, visit(address, "phone") as (page, _):
+        shown(page, "approvals")
+        card = page.get_by_role("article")
+        assert "Switch from" in card.inner_text() and "If nothing is done" in card.inner_text()
+        card.get_by_role("button", name="Approve").click()
+        page.get_by_text("Say why").wait_for()
+        assert engine.model.decision(identifier)["state"] == "awaiting_approval"
+        card.get_by_label("Reason").fill("cheaper and as good")
+        card.get_by_role("button", name="Approve").click()
+        page.get_by_text("Nothing waits for you.").wait_for()
+    assert engine.model.decision(identifier)["state"] == "monitoring"
+
+
+def test_a_running_change_is_rolled_back_on_its_page_and_the_ramp_is_drawn(visit):
+    engine = Engine()
+    identifier = engine.switch(CHAT)
+    with served(engine) as address, visit(address) as (page, _):
+        shown(page, f"decision/{identifier}")
+        page.get_by_role("img", name="Share of the traffic").wait_for()
+        page.get_by_label("Reason").fill("not tonight")
+        page.get_by_role("button", name="Roll back").click()
+        page.locator("h2 + p .chip", has_text="rolled back").wait_for()
+        assert "not tonight" in page.get_by_role("region", name="History").inner_text()
+
+
+def test_news_arrive_without_reloading_and_do_not_sweep_away_a_reason(visit):
+    engine = Engine(CAREFUL)
+    engine.switch(CHAT)
+    with served(engine) as address, visit(address) as (page, _):
+        shown(page, "approvals")
+        page.get_by_label("Reason").fill("let me think")
+        engine.switch(RERANK)
+        page.locator("#waiting", has_text="2").wait_for()
+        page.wait_for_timeout(2_500)
+        assert page.get_by_label("Reason").first.input_value() == "let me think"
+        page.get_by_label("Reason").first.fill("")
+        page.locator("h2").click()
+        engine.switch("acme/support/mail")
+        expect(page.get_by_role("article")).to_have_count(3, timeout=15_000)
+
+
+def test_two_people_who_judge_at_once_are_told(visit):
+    engine = Engine(CAREFUL)
+    identifier = engine.switch(CHAT)
+    with served(engine) as address, visit(address) as (page, seen):
+        seen.expected_statuses.add(409)
+        shown(page, f"decision/{identifier}")
+        page.get_by_label("Reason").fill("yes")
+        page.evaluate("path => fetch(path, {method: 'PUT', headers: {'Content-Type': 'application/json'}, body: '{}'})",
+                      f"/api/v1/decisions/{identifier}/reject?wait=5")  # fmt: skip
+        page.locator("#status.good").wait_for()
+        expect(page.locator("#waiting")).to_have_text("", timeout=15_000)
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_text("state has changed").wait_for()
+
+
+def test_a_dead_listener_is_told_and_found_again(visit):
+    engine = Engine()
+    with served(engine) as address:
+        port = int(address.rsplit(":", 1)[1])
+        opened = visit(address)
+        page, seen = opened.__enter__()
+        page.locator("#status.good").wait_for()
+        seen.may_be_down = True
+    page.get_by_text("the API does not answer").wait_for()
+    with served(engine, port=port):
+        page.locator("#status.good").wait_for()
+        opened.__exit__(None, None, None)
+
+
+def test_a_text_from_outside_never_becomes_markup(visit):
+    engine = Engine(CAREFUL)
+    identifier = engine.switch(CHAT)
+    with served(engine) as address, visit(address) as (page, _):
+        shown(page, f"decision/{identifier}")
+        evil = "<img src=x onerror=alert(1)>"
+        page.get_by_label("Reason").fill(evil)
+        page.get_by_role("button", name="Reject").click()
+        page.locator("h2 + p .chip", has_text="rejected").wait_for()
+        assert evil in page.get_by_role("region", name="History").inner_text()
+        assert page.locator("main img").count() == 0
