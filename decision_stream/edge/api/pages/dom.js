@@ -44,7 +44,7 @@ function toneOf(state) {
 }
 
 export const words = text => String(text ?? "").replaceAll("_", " ");
-export const sentence = text => words(text).replace(/^./, first => first.toUpperCase());
+export const sentence = text => words(text).replaceAll("->", "→").replace(/^./, first => first.toUpperCase());
 export const when = ms => (ms ? new Date(ms).toLocaleString() : "–");
 export const percent = share => (share > 0 ? "+" : "") + (100 * share).toFixed(1) + " %";
 export const share = value => (100 * value).toFixed(value < 0.1 ? 1 : 0) + " %";

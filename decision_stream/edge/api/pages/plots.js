@@ -27,17 +27,17 @@ function scale(values, from, to, {log = false, pad = 0.05} = {}) {
 export function intervals(rows, label = "Intervals; the numbers are in the table") {
   const shown = rows.filter(row => Number.isFinite(row.low) && Number.isFinite(row.high));
   if (!shown.length) return null;
-  const height = 44, svg = drawing(600, shown.length * height + 8, label);
+  const height = 50, svg = drawing(600, shown.length * height + 8, label);
   const x = scale(shown.flatMap(row => [row.low, row.high, row.threshold ?? 0, 0]), 12, 588);
   shown.forEach((row, place) => {
     const y = place * height;
     const mark = row.threshold ?? 0;
     svg.append(
-      shape("text", {x: 12, y: y + 15}, row.label),
-      shape("rect", {class: "span", x: x(row.low), y: y + 24, width: Math.max(2, x(row.high) - x(row.low)), height: 10, rx: 3}),
-      shape("line", {class: "mark", x1: x(mark), x2: x(mark), y1: y + 19, y2: y + 40}),
+      shape("text", {x: 12, y: y + 17}, row.label),
+      shape("rect", {class: "span", x: x(row.low), y: y + 27, width: Math.max(6, x(row.high) - x(row.low)), height: 10, rx: 3}),
+      shape("line", {class: "mark", x1: x(mark), x2: x(mark), y1: y + 23, y2: y + 42}),
     );
-    if (Number.isFinite(row.estimate)) svg.append(shape("circle", {class: "dot", cx: x(row.estimate), cy: y + 29, r: 4}));
+    if (Number.isFinite(row.estimate)) svg.append(shape("circle", {class: "dot", cx: x(row.estimate), cy: y + 32, r: 4}));
   });
   return svg;
 }
