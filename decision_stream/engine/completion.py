@@ -10,7 +10,7 @@ from ..model.decision import (
 )
 from ..model.lifecycle import DecisionState
 from ..model.state import ConfigurationVersion, LiveDecision
-from . import experiments
+from . import experiments, ledger
 from .ending import ended
 from .lifecycle import HARMFUL
 from .rollback import forget_measurements
@@ -32,6 +32,7 @@ def complete(turn: Turn, live: LiveDecision) -> None:
             history=(*turn.cold.history, version)[-kept:],
             changed_at_ms=turn.at_ms,
         )
+        ledger.booked(turn, decision.id, live.ramp)
         experiments.adopted(turn, decision.changes)
         forget_measurements(turn)
     reason = "the break is over" if isinstance(decision.decision, CircuitBreak) else "held its guards to the end"

@@ -72,7 +72,8 @@ def _is_asked(turn: Turn, strategy: Strategy) -> bool:
 def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> tuple[Strategy, ...]:
     """Take in the window; the strategies that could observe it, and may therefore be asked."""
     sound = strategies
-    hot = replace(turn.hot, windows=turn.hot.windows + 1, insight_at_ms=insight.at_ms)
+    served = turn.hot.served + insight.performance.requests
+    hot = replace(turn.hot, windows=turn.hot.windows + 1, insight_at_ms=insight.at_ms, served=served)
     if _is_measured(turn, insight) and not turn.cold.route_broken_until_ms:
         ramping = turn.cold.experiment is not None or any(
             live.ramp is not None or live.decision.kind == "circuit_break" for live in turn.cold.live

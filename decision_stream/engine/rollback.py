@@ -8,7 +8,7 @@ from ..model.effect import Subject
 from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
 from ..model.state import Alarm, ClosedDecision, ConfigurationVersion, Live, LiveDecision, Watch
-from . import recovery
+from . import ledger, recovery
 from .ending import ended, taken_back
 from .execution import execute
 from .identity import derived_id
@@ -88,6 +88,7 @@ def restored(turn: Turn, rollback: Decision, target: Configuration) -> None:
         changed_at_ms=turn.at_ms,
         route_broken_until_ms=0,
     )
+    ledger.settled(turn)
     forget_measurements(turn)
     recovery.expected(turn, rollback)
 

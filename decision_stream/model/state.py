@@ -67,6 +67,21 @@ class HotState(Struct, frozen=True, kw_only=True, array_like=True):
     drift: bytes = b""
     drift_pending: tuple[float, ...] = ()
     drifted_at_ms: int = 0
+    # Requests of all windows so far.
+    served: float = 0.0
+
+
+class Saving(Struct, frozen=True, kw_only=True, array_like=True):
+    """What an adopted change saves: US dollars per request with their standard error, as measured in its ramp.
+
+    `from_requests` and `to_requests` are what the scope had served when it was adopted and undone; None while in use.
+    """
+
+    decision_id: str
+    per_request_usd: float
+    error_usd: float
+    from_requests: float
+    to_requests: float | None = None
 
 
 class ConfigurationVersion(Struct, frozen=True, kw_only=True):
@@ -270,6 +285,7 @@ class ColdState(Struct, frozen=True, kw_only=True):
     # How predictions came true, by `strategy:part`.
     calibrations: dict[str, Calibration] = {}
     recovery: Recovery | None = None
+    savings: tuple[Saving, ...] = ()
 
 
 class ScopeState(Struct, frozen=True, kw_only=True):
