@@ -7,7 +7,7 @@ failures. Half open admits one probe. Results that arrive while open are counted
 from msgspec.structs import replace
 
 from ..model.decision import SAFETY_KINDS
-from ..model.state import Breaker, BreakerState, LiveDecision
+from ..model.state import Breaker, BreakerState, ClosedDecision, LiveDecision
 from .lifecycle import HARMFUL
 from .turn import Turn
 
@@ -56,10 +56,15 @@ def _too_many_failures(turn: Turn) -> bool:
     states = [
         closed.state
         for closed in turn.cold.closed
-        if closed.closed_at_ms >= since_ms and closed.kind not in SAFETY_KINDS
+        if closed.closed_at_ms >= since_ms and closed.kind not in SAFETY_KINDS and not _explored(closed)
     ]
     failures = sum(state in HARMFUL for state in states)
     return len(states) >= rules.min_decisions and failures > rules.max_failure_share * len(states)
+
+
+def _explored(closed: ClosedDecision) -> bool:
+    """An exploration changes nothing; however many end well, they do not make failed changes fewer."""
+    return closed.kind == "start_experiment" and closed.strategy == "reinforcement"
 
 
 def _open(turn: Turn, reason: str) -> None:

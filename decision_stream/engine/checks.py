@@ -4,7 +4,7 @@ from math import log1p
 
 from ..model.command import Autonomy
 from ..model.configuration import Facet
-from ..model.decision import Check, ConcludeExperiment, Interval, Proposal, RiskLevel
+from ..model.decision import Check, ConcludeExperiment, Interval, Proposal, RiskLevel, StartExperiment
 from ..model.policy import Policy
 from ..model.state import ColdState
 from .tombstones import tombstone_key
@@ -135,9 +135,12 @@ def _experiment_check(turn: Turn, proposal: Proposal) -> Check:
     if isinstance(proposal.decision, ConcludeExperiment):
         found = running is not None and running.id == proposal.decision.experiment_id
         return Check(name="experiment_running", passed=found, detail="" if found else "it is over")
-    busy = any(live.decision.kind == "start_experiment" for live in turn.cold.live)
+    # An exploration gives way to an experiment, but not to another exploration.
+    explores = isinstance(proposal.decision, StartExperiment) and proposal.decision.yields
+    rivals = [live for live in turn.cold.live if live.decision.kind == "start_experiment"]
+    busy = any(explores or not live.decision.yields for live in rivals)
     allowed = turn.policy.safety.max_concurrent_experiments > 0
-    return Check(name="no_other_experiment", passed=allowed and not busy and running is None)
+    return Check(name="no_other_experiment", passed=allowed and not busy)
 
 
 def risk_check(level: RiskLevel, score: float, policy: Policy) -> Check:

@@ -75,10 +75,13 @@ def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> 
     served = turn.hot.served + insight.performance.requests
     hot = replace(turn.hot, windows=turn.hot.windows + 1, insight_at_ms=insight.at_ms, served=served)
     if _is_measured(turn, insight) and not turn.cold.route_broken_until_ms:
-        ramping = turn.cold.experiment is not None or any(
+        experiment = turn.cold.experiment
+        # An exploration's slice is thin and holds no dearer model: what it adds to the window moves neither the
+        # measurements of the configuration in use by much, nor an alarm before the exploration's own guards stop it.
+        mixed = (experiment is not None and not experiment.yields) or any(
             live.ramp is not None or live.decision.kind == "circuit_break" for live in turn.cold.live
         )
-        if not ramping:
+        if not mixed:
             hot = replace(hot, live=taken_in(hot.live, insight))
         for strategy in strategies:
             # One of the two broad excepts of the engine: a broken optimiser must not silence the safety strategy.
@@ -87,7 +90,7 @@ def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> 
             except Exception as fault:
                 isolation.failed(turn, strategy.name, fault)
                 sound = tuple(other for other in sound if other is not strategy)
-        if ramping:
+        if mixed:
             # The window mixes two configurations. Hard limits hold for both; what is compared with the past is the
             # business of the ramp's guards, which know what change was promised.
             before = turn.hot

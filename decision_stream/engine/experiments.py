@@ -8,34 +8,41 @@ from msgspec.structs import replace
 
 from ..model.actuation import EndExperiment
 from ..model.configuration import ConfigurationChanges
-from ..model.decision import ConcludeExperiment, Decision, PredictedImpact, StartExperiment
+from ..model.decision import ConcludeExperiment, Decision, StartExperiment
 from ..model.lifecycle import DecisionState
 from ..model.metrics import ArmSample
 from ..model.outcome import CONTROL, Outcome
 from ..model.state import Experiment, LiveDecision, Trial
 from ..stats.sample_ratio import SampleRatio
 from ..strategies.comparison import compare, objective_of
+from . import allocation
 from .ending import ended
-from .guard import judge
+from .guard import NOTHING_PROMISED, Reading, judge
 from .tombstones import bury
 from .turn import Turn
 
 MAX_TRIED = 100
 MAX_TRIALS = 60
-_NOTHING_PROMISED = PredictedImpact()
 
 
 def longest_ms(turn: Turn, strategy: str) -> int:
     """How long an experiment of this strategy may run."""
     policy = turn.policy
-    return policy.ramp.max_duration_ms if strategy == "adaptive_parameters" else policy.ab_testing.max_duration_ms
+    match strategy:
+        case "adaptive_parameters":
+            return policy.ramp.max_duration_ms
+        case allocation.EXPLORATION:
+            return policy.reinforcement.max_duration_ms
+        case _:
+            return policy.ab_testing.max_duration_ms
 
 
 def begin(turn: Turn, decision: Decision) -> None:
     """The actuator serves the experiment: it exists from now on (not from its proposal, which may be refused)."""
     start = decision.decision
     assert isinstance(start, StartExperiment)
-    number = turn.cold.experiments_begun + 1
+    # An exploration names no winner, so that it is not counted where false winners are paid for.
+    number = turn.cold.experiments_begun + (not start.yields)
     experiment = Experiment(
         id=start.experiment_id,
         decision_id=decision.id,
@@ -48,7 +55,7 @@ def begin(turn: Turn, decision: Decision) -> None:
         started_at_ms=turn.at_ms,
         samples={name: ArmSample() for name in start.variants},
     )
-    turn.update(experiment=experiment, experiments_begun=number)
+    turn.update(experiment=allocation.begun(turn, experiment, start), experiments_begun=number)
     turn.learned("experiment_begun", None, float(number))
 
 
@@ -62,21 +69,45 @@ def measured(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
     if strangers:
         turn.refuse("learner", "unknown_arm", ", ".join(strangers))
         return
-    samples = {name: sample.merge(outcome.arms.get(name, ArmSample())) for name, sample in experiment.samples.items()}
-    units = tuple(float(sample.requests) for sample in samples.values())
-    ratio = SampleRatio(weights=tuple(experiment.shares.values()), counts=units)
-    before = sum(sample.requests for sample in experiment.samples.values())
-    experiment = replace(experiment, samples=samples, mismatch=max(experiment.mismatch, ratio.evidence()))
-    turn.update(experiment=experiment)
-    turn.learned("experiment_requests", float(before), sum(units))
-    for name in experiment.challengers:
-        readings = judge(samples[name], samples[CONTROL], _NOTHING_PROMISED, turn.policy)
+    period = allocation.period_of(turn, experiment, outcome) if experiment.periods else None
+    if experiment.periods and period is None:
+        return
+    before = experiment
+    samples = {name: sample.merge(outcome.arms.get(name, ArmSample())) for name, sample in before.samples.items()}
+    experiment = replace(before, samples=samples)
+    experiment = _counted(experiment) if period is None else allocation.counted(experiment, period, outcome)
+    requests = [sum(sample.requests for sample in one.samples.values()) for one in (before, experiment)]
+    turn.learned("experiment_requests", float(requests[0]), float(requests[1]))
+    for name in sorted(experiment.challengers):
+        experiment, readings = _judged(turn, experiment, outcome, name)
+        turn.update(experiment=experiment)
         breached = [reading.metric.value for reading in readings if reading.breached]
         if breached:
             bury(turn, experiment.challengers[name])
             turn.alert("experiment_harm", f"{experiment.id}: {name} is worse in {', '.join(breached)}")
             stop(turn, live, f"{name} is proven worse in {', '.join(breached)}")
             return
+    if period is None:
+        return
+    if experiment.strategy == allocation.EXPLORATION:
+        allocation.learn_rewards(turn, before, period, outcome)
+    else:
+        turn.update(experiment=allocation.proven(experiment, before, outcome, turn.policy.ab_testing.min_share))
+    allocation.draw(turn, live)
+
+
+def _counted(experiment: Experiment) -> Experiment:
+    """Do units arrive in the shares, which are the same for the whole experiment?"""
+    units = tuple(float(sample.requests) for sample in experiment.samples.values())
+    ratio = SampleRatio(weights=tuple(experiment.shares.values()), counts=units)
+    return replace(experiment, mismatch=max(experiment.mismatch, ratio.evidence()))
+
+
+def _judged(turn: Turn, experiment: Experiment, outcome: Outcome, name: str) -> tuple[Experiment, list[Reading]]:
+    if experiment.periods:
+        return allocation.judged(turn, experiment, outcome, name)
+    samples = experiment.samples
+    return experiment, judge(samples[name], samples[CONTROL], NOTHING_PROMISED, turn.policy)
 
 
 def stop(turn: Turn, live: LiveDecision, reason: str, *, tried: bool = True) -> None:
@@ -91,10 +122,32 @@ def stop(turn: Turn, live: LiveDecision, reason: str, *, tried: bool = True) -> 
     ended(turn, turn.move(live, DecisionState.COMPLETED, reason))
 
 
+def stop_exploring(turn: Turn, reason: str) -> None:
+    """End an exploration, in whatever state it is: it claims nothing and gives way to everything."""
+    for live in turn.cold.live:
+        if not live.decision.yields:
+            continue
+        match live.state:
+            case DecisionState.MONITORING:
+                stop(turn, live, reason)
+            case DecisionState.EXECUTING:
+                live = turn.order(live, EndExperiment(experiment_id=_experiment_id(live), winner=None))
+                turn.move(live, DecisionState.SUPERSEDED, reason)
+            case DecisionState.AWAITING_APPROVAL | DecisionState.APPROVED:
+                turn.move(live, DecisionState.SUPERSEDED, reason)
+
+
 def make_way(turn: Turn, decision: Decision) -> None:
-    """Before a conclusion is carried out, close its experiment; with a winner the split is ended first."""
+    """Before a decision is carried out, end what it replaces.
+
+    A conclusion closes its experiment; with a winner the split is ended first. Any other decision ends an exploration.
+    """
     conclusion, experiment = decision.decision, turn.cold.experiment
-    if not isinstance(conclusion, ConcludeExperiment) or experiment is None:
+    if not isinstance(conclusion, ConcludeExperiment):
+        if not decision.yields:
+            stop_exploring(turn, f"it gives way to {decision.kind} {decision.id}")
+        return
+    if experiment is None:
         return
     live = turn.live(experiment.decision_id)
     if live is None or experiment.id != conclusion.experiment_id:
@@ -137,6 +190,11 @@ def _remember(turn: Turn, experiment: Experiment | None) -> None:
         return
     assert turn.configuration is not None
     model = turn.configuration.model
+    if experiment.strategy == allocation.EXPLORATION:
+        turn.update(
+            bandit=replace(turn.cold.bandit, explored_at_ms=turn.at_ms, fruitless=turn.cold.bandit.fruitless + 1)
+        )
+        return
     if experiment.strategy != "adaptive_parameters":
         tried = [tried_key(model, name) for name in experiment.challengers]
         turn.update(tried=(*(key for key in turn.cold.tried if key not in tried), *tried)[-MAX_TRIED:])

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from ..model.command import (
     Approve,
+    Autonomy,
     Cancel,
     Command,
     Offer,
@@ -23,7 +24,7 @@ from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
 from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision
-from . import breaker, pins
+from . import breaker, experiments, pins
 from .completion import close
 from .deadlines import pass_time, undo
 from .execution import execute_approved
@@ -74,6 +75,8 @@ def _carry_out(turn: Turn, command: Command) -> tuple[str, str] | None:
             turn.update(pinned_by=None)
         case SetAutonomy(level=level):
             turn.update(autonomy=level)
+            if level is Autonomy.OBSERVE:
+                experiments.stop_exploring(turn, f"{command.actor} lets the engine observe only")
         case Offer(variants=variants):
             turn.update(offered=tuple(dict.fromkeys((*turn.cold.offered, *variants)))[-MAX_OFFERED:])
         case Withdraw(variants=variants):

@@ -33,6 +33,7 @@ class Reading:
 MEAN_LATENCY = "mean_latency"
 """Key of the blocks of mean latency: no guard looks at it, what a change really did is read from it."""
 NO_BLOCKS: Mapping[str, Blocks] = {}
+NOTHING_PROMISED = PredictedImpact()
 
 
 def judge(

@@ -8,7 +8,7 @@ from ..model.effect import Subject
 from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
 from ..model.state import Alarm, ClosedDecision, ConfigurationVersion, Live, LiveDecision, Watch
-from . import ledger, recovery
+from . import experiments, ledger, recovery
 from .ending import ended, taken_back
 from .execution import execute
 from .identity import derived_id
@@ -58,6 +58,9 @@ def yield_to_safety(turn: Turn, safety: Decision, reason: str) -> None:
     What waits or was not yet acknowledged is superseded; what serves traffic rolls back, since the safety decision's
     order takes its traffic away.
     """
+    reverts = safety.decision.reverts if isinstance(safety.decision, Rollback) else None
+    if reverts is None or all(not live.decision.yields for live in turn.cold.live if live.decision.id == reverts):
+        experiments.stop_exploring(turn, f"it gives way to {safety.kind} {safety.id}")
     deadline_ms = turn.at_ms + turn.policy.engine.decision_timeout_ms
     for live in turn.cold.live:
         if live.decision.id == safety.id or isinstance(live.decision.decision, Rollback):

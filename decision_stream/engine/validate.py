@@ -113,8 +113,8 @@ def _risk(turn: Turn, proposal: Proposal, target: Configuration | None, weight: 
     match proposal.decision:
         case ConcludeExperiment(winner=None):
             return SAFETY_RISK
-        case StartExperiment(shares=shares):
-            exposure = 1.0 - shares[0]
+        case StartExperiment() as start:
+            exposure = start.exposure
         case _:
             exposure = 1.0 if weight is None else weight
     risk = assess(proposal.impact, target, turn.cold, turn.policy.safety, exposure, undo=0.0)

@@ -40,6 +40,18 @@ class BeginExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     configurations: dict[Name, Configuration] = {}
 
 
+class UpdateAllocation(Struct, frozen=True, kw_only=True, tag_field="kind", tag="update_allocation"):
+    """Split the traffic of a running experiment at these shares from now on; arms and reports stay as they are.
+
+    A report carries the `step` of the order whose shares it was served under. The shares are the probabilities with
+    which a request meets an arm; `context` holds the features they were drawn for, where a bandit drew them.
+    """
+
+    experiment_id: Identifier
+    shares: dict[Name, Unit]
+    context: dict[Name, float] = {}
+
+
 class EndExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="end_experiment"):
     """Stop the experiment and serve its control.
 
@@ -79,6 +91,7 @@ Order = (
     | UpdateParameters
     | SetVariantTraffic
     | BeginExperiment
+    | UpdateAllocation
     | EndExperiment
     | RestoreConfiguration
     | BreakRoute

@@ -52,7 +52,10 @@ class StartExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     """Begin an experiment over variants with the given shares, the first being the control.
 
     `challengers` holds for each of the other variants what it changes in the configuration. `alpha` is the error
-    budget of the whole experiment and `planned_pairs` the scored requests per arm it is planned for.
+    budget of the whole experiment and `planned_pairs` the scored requests per arm it is planned for. `allocation` is
+    `fixed`, or names the rule by which later orders change the shares; the challengers together never get more than
+    `most`. `yields` marks an exploration: it ends when another change is to be made. `context` holds the features that
+    the first shares were drawn for.
     """
 
     experiment_id: Identifier
@@ -62,6 +65,15 @@ class StartExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     challengers: dict[Name, ConfigurationChanges] = {}
     alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
     planned_pairs: Annotated[float, Meta(gt=0.0)] = 1_000.0
+    allocation: Name = "fixed"
+    most: Unit = 0.0
+    yields: bool = False
+    context: dict[Name, float] = {}
+
+    @property
+    def exposure(self) -> float:
+        """The largest share of the traffic that the challengers together may get."""
+        return max(1.0 - self.shares[0], self.most)
 
 
 class ConcludeExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="conclude_experiment"):
@@ -141,7 +153,8 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `method` names the rule (`hard_limit`, `sequential_alarm`, `posterior_utility`, ...); `error_budget` is
     the probability, or for alarms the rate per window, at which the method errs when nothing is wrong;
-    `samples` counts the observations used; `statistic` and `threshold` are in the units of the method.
+    `samples` counts the observations used; `statistic` and `threshold` are in the units of the method. Where the
+    statistic is that of a linear model, `contributions` are the terms it is the sum of, by feature.
     """
 
     method: Name
@@ -152,6 +165,7 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     interval: Interval | None = None
     error_budget: float | None = None
     detail: Text = ""
+    contributions: dict[Name, float] = {}
 
 
 class Alternative(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -275,6 +289,14 @@ class Decision(Struct, frozen=True, kw_only=True):
     def held_facets(self) -> tuple[Facet, ...]:
         """Facets that nobody else may touch meanwhile.
 
-        What it changes, and everything while an experiment runs or traffic is taken off.
+        What it changes, and everything while an experiment runs or traffic is taken off. An exploration holds none: it
+        ends when somebody else has a change to make.
         """
+        if self.yields:
+            return ()
         return tuple(Facet) if isinstance(self.decision, StartExperiment | CircuitBreak) else self.changes.facets
+
+    @property
+    def yields(self) -> bool:
+        """Whether it gives way to every other change."""
+        return isinstance(self.decision, StartExperiment) and self.decision.yields

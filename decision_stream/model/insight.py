@@ -99,6 +99,8 @@ class Insight(Struct, frozen=True, kw_only=True):
     candidates: Annotated[tuple[ModelEstimate, ...], Meta(max_length=50)] = ()
     budget: Budget | None = None
     hints: Hints = Hints()
+    # Share of the window's requests by kind of task, language or customer; the policy names those it makes features of.
+    segments: Annotated[dict[Name, Unit], Meta(max_length=50)] = {}
     source: Text = ""
     # Filled from the header of the record; absent without a trace.
     traceparent: Traceparent | UnsetType = UNSET

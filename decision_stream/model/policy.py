@@ -233,8 +233,12 @@ class AbTestingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_duration_ms: DurationMs = 7 * DAY_MS
     # Off: conclude at the planned size only. Harm ends an experiment either way.
     early_stopping: bool = True
-    # Only `fixed` starts experiments: under shares that follow the outcomes no winner could be named at this alpha.
+    # `fixed` names winners soonest. Under shares that follow the outcomes the test is one that holds under any shares,
+    # and the planned size is three times that of fixed ones.
     allocation_strategy: Allocation = FixedAllocation()
+    # Least share of every arm under shares that follow the outcomes, and how often they are ordered anew.
+    min_share: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.1
+    allocation_interval_ms: DurationMs = 5 * MINUTE_MS
     # Prompts that any scope may try, beside those offered to one scope by command.
     variants: tuple[Name, ...] = ()
     # Challengers at once; they share alpha.
@@ -246,15 +250,57 @@ class AbTestingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ReinforcementPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Contextual bandits. The strategy is not complete: its keys are checked, and have no effect yet."""
+    """A contextual bandit over models: explores on a small share of the traffic, switches on off-policy evidence."""
 
     enabled: bool = True
     priority: int = 80
-    algorithm: Literal["thompson_sampling", "lin_ucb", "contextual_thompson", "epsilon_greedy"] = "lin_ucb"
+    # `thompson_sampling` knows no context (Beta posteriors); the default is the one judged in docs/quality.md.
+    algorithm: Literal["thompson_sampling", "lin_ucb", "contextual_thompson", "epsilon_greedy"] = "contextual_thompson"
+    # Width of `lin_ucb` in standard deviations of the posterior. The seed's 2.0 is too wide for rewards in [0, 1].
     alpha: Annotated[float, Meta(gt=0.0, le=100.0)] = 0.3
+    # What `contextual_thompson` multiplies posterior deviations by.
+    posterior_scale: Annotated[float, Meta(gt=0.0, le=10.0)] = 0.6
+    # Features at most; there are 12 and one for each of `segments`. Nothing is padded.
     context_dimension: Annotated[int, Meta(ge=1, le=64)] = 16
+    # Segments of the insight that are features: what the route is asked.
+    segments: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
+    # Share of what is known that is kept per report of an arm: halves in 1,155 reports. The seed's discount factor.
+    forgetting: Share = 0.9994
+    # How fast the price of money follows spending beyond the budget (step of the dual ascent, per report).
     learning_rate: Share = 0.1
+    # Share of the traffic that models not in use get together at most; within it the bandit has its way.
     exploration_rate: Share = 0.1
+    # Least share of that slice for every arm. No arm gets less than 1 % of the traffic: weights stay below 100.
+    floor: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.1
+    max_arms: Annotated[int, Meta(ge=1, le=8)] = 3
+    # Reward of a request: weighted sum of quality, and of what it leaves of the largest cost and latency.
+    weights: Weights = Weights(quality=0.6, cost=0.3, latency=0.1)
+    max_cost_usd: Annotated[float, Meta(gt=0.0, le=1e6)] = 0.05
+    max_latency_ms: Annotated[float, Meta(gt=0.0, le=1e9)] = 5_000.0
+    # Reports that the catalogue's word of a model counts for, however many samples are behind it; a guess counts none.
+    prior_weight: Annotated[float, Meta(ge=0.0, le=1_000.0)] = 100.0
+    # A switch needs an off-policy lower bound of the gain in reward above this, at this error budget for all arms
+    # together and all looks, from at least so many effective requests.
+    min_gain: Unit = 0.02
+    error_budget: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
+    min_effective_samples: Count = 100
+    # Nothing is explored while no arm is better by `min_gain` with at least this probability.
+    futility: Unit = 0.05
+    # Expected loss of reward per request of the route that exploring may cost: share explored times worst case.
+    max_regret: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.02
+    # Money a day that exploring may cost beyond what the configuration in use would have.
+    exploration_budget_usd: Usd = 10.0
+    # Shares are drawn anew after this.
+    update_interval_ms: DurationMs = 5 * MINUTE_MS
+    # A report that is later than this after its window is lost.
+    reward_timeout_ms: DurationMs = 30 * MINUTE_MS
+    # What an allocation counts for that nothing was heard of; unset, it counts for nothing.
+    default_reward: Unit | None = None
+    min_stability: Unit = 0.7
+    min_windows: Count = 30
+    # An exploration ends after this, and the next begins after a rest, in which the route is measured undisturbed.
+    max_duration_ms: DurationMs = 6 * HOUR_MS
+    rest_ms: DurationMs = 30 * MINUTE_MS
 
 
 class TunedParameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

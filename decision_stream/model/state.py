@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ..stats.blocks import Blocks
 from ..stats.calibration import Calibration
+from ..stats.empirical_bernstein import DifferenceEvidence
 from ..stats.moments import Moments
 from .command import Autonomy
 from .configuration import Configuration, ConfigurationChanges, Facet
@@ -69,6 +70,8 @@ class HotState(Struct, frozen=True, kw_only=True, array_like=True):
     drifted_at_ms: int = 0
     # Requests of all windows so far.
     served: float = 0.0
+    # Features of the newest window, little-endian float32 in the order of `strategies.context`; empty without a bandit.
+    context: bytes = b""
 
 
 class Saving(Struct, frozen=True, kw_only=True, array_like=True):
@@ -149,11 +152,29 @@ class ClosedDecision(Struct, frozen=True, kw_only=True):
     gain: float | None = None
 
 
+class Period(Struct, frozen=True, kw_only=True, array_like=True):
+    """A time of constant shares: the order's step, when it was ordered, the shares and the context they were drawn for.
+
+    Shares are in the order of the experiment's, which makes them the propensities of its arms; `context` is
+    little-endian float64, empty where no bandit drew them. `units` are the requests reported so far.
+    """
+
+    step: int
+    at_ms: int
+    shares: tuple[float, ...]
+    context: bytes = b""
+    units: tuple[float, ...] = ()
+
+
 class Experiment(Struct, frozen=True, kw_only=True):
     """A running experiment: what was planned, and the sums of each arm since it began.
 
     `shares` are by arm, the control under the name "control". `mismatch` is the largest evidence so far (natural
     logarithm) that units do not arrive in these shares. `number` counts the scope's experiments from 1.
+
+    Where shares follow outcomes, `periods` are the newest times of constant shares, so that a late report is credited
+    to its own; `mismatch_before` is the evidence of the periods that were dropped, `blocks` what the guards keep and
+    `evidence` what is known of each challenger's gain, by challenger.
     """
 
     id: str
@@ -167,6 +188,54 @@ class Experiment(Struct, frozen=True, kw_only=True):
     started_at_ms: int
     samples: dict[str, ArmSample] = {}
     mismatch: float = 0.0
+    allocation: str = "fixed"
+    most: float = 0.0
+    yields: bool = False
+    periods: tuple[Period, ...] = ()
+    mismatch_before: float = 0.0
+    blocks: dict[str, dict[str, Blocks]] = {}
+    evidence: dict[str, DifferenceEvidence] = {}
+
+
+class BanditArm(Struct, frozen=True, kw_only=True, array_like=True):
+    """What is known of one arm.
+
+    The packed sums of the linear model (see `stats.bandits.linear.Arm`), or `successes` and `failures` where rewards
+    have no context. `better` and `worse` are the CUSUMs of its surprises, by which a change is noticed.
+    """
+
+    information: bytes = b""
+    response: bytes = b""
+    weight: float = 0.0
+    touched: int = 0
+    successes: float = 0.0
+    failures: float = 0.0
+    better: float = 0.0
+    worse: float = 0.0
+
+
+class Bandit(Struct, frozen=True, kw_only=True):
+    """What was learnt of the configurations that this scope may be served with, by configuration id.
+
+    `shape` names algorithm and features: under another the arms start anew. `evidence` is the gain of an arm over the
+    configuration `reference`, which is void when another comes into use. `price` is that of money (see
+    `stats.bandits.pacing`), `spent_usd` what exploring cost on `spent_day`, days since 1970, beyond the configuration
+    in use.
+    """
+
+    shape: str = ""
+    clock: int = 0
+    residual: float = 0.0
+    residual_weight: float = 0.0
+    arms: dict[str, BanditArm] = {}
+    reference: str = ""
+    evidence: dict[str, DifferenceEvidence] = {}
+    price: float = 0.0
+    spent_usd: float = 0.0
+    spent_day: int = 0
+    explored_at_ms: int = 0
+    # Explorations in a row that proved nothing: the rest doubles with each.
+    fruitless: int = 0
 
 
 class Trial(Struct, frozen=True, kw_only=True, array_like=True):
@@ -286,6 +355,7 @@ class ColdState(Struct, frozen=True, kw_only=True):
     calibrations: dict[str, Calibration] = {}
     recovery: Recovery | None = None
     savings: tuple[Saving, ...] = ()
+    bandit: Bandit = Bandit()
 
 
 class ScopeState(Struct, frozen=True, kw_only=True):

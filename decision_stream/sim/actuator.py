@@ -10,6 +10,7 @@ from ..model.actuation import (
     RestoreConfiguration,
     SetTraffic,
     SetVariantTraffic,
+    UpdateAllocation,
     UpdateConfiguration,
     UpdateParameters,
 )
@@ -158,6 +159,11 @@ def _after(served: Served, directive: Directive) -> Served:
         case BeginExperiment(shares=shares, configurations=configurations):
             split = {name: (configurations[name], share) for name, share in shares.items()}
             return replace(_settled(served), split=split, directive=directive)
+        case UpdateAllocation(shares=shares):
+            if not _same(served, directive):
+                return served
+            split = {name: (configuration, shares[name]) for name, (configuration, _) in served.split.items()}
+            return replace(served, split=split, directive=directive)
         case EndExperiment():
             return _settled(served)
 

@@ -23,6 +23,10 @@ strategies:
     config:
       # About a hundred answers a minute are scored: this is found within an hour or two.
       min_effect: 0.03
+  reinforcement:
+    # This analyzer mirrors requests to every model, so that all are known without being tried on users; and each
+    # incident is to be answered by one strategy that can be named.
+    enabled: false
 monitoring:
   metrics_port: 0
   log_format: json

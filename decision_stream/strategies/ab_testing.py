@@ -21,9 +21,11 @@ from ..stats.false_discovery import Ledger
 from ..stats.family import shared
 from .comparison import QUALITY_ONLY, Judgement, evidence_of, impact_of, judgement, probability_better
 from .experiment_plan import Plan, plan
-from .protocol import Idea, Opinion, View
+from .protocol import Idea, Opinion, View, experiment_of, is_busy
 
 EXPERIMENT_NAMESPACE = uuid5(NAMESPACE_URL, "decision-stream/experiment")
+SLOWER = 3.0
+"""How many times the pairs of fixed shares are planned where shares follow outcomes (docs/decisions/0004)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class AbTesting:
 
     def propose(self, view: View) -> Opinion:
         """The end of the running experiment when it may be judged, else the start of one when there is one to start."""
-        running = view.state.cold.experiment
+        running = experiment_of(view.state.cold)
         if running is not None:
             return (
                 self._judge(running, view) if running.strategy == self.name else _silent(self.name, "experiment_lock")
@@ -70,15 +72,14 @@ class AbTesting:
         names = _untried(view)
         if not names:
             return _silent(self.name, "no_candidates")
-        if not isinstance(rules.allocation_strategy, FixedAllocation):
-            detail = "shares that follow the outcomes cannot name a winner at this alpha; use `fixed`"
-            return _silent(self.name, "allocation_not_conclusive", detail)
         if view.state.hot.windows < rules.min_windows or any(w.firing for w in view.state.hot.watches.values()):
             return _silent(self.name, "not_stable", f"{view.state.hot.windows} windows seen")
-        if cold.live or cold.pending:
+        if is_busy(cold):
             return _silent(self.name, "scope_busy")
         challengers = names[: rules.max_challengers]
         shares = _shares(rules, len(challengers))
+        allocation = _allocation(rules)
+        slower = 1.0 if allocation == "fixed" else SLOWER
         alpha = _alpha(rules, cold.experiments_begun, cold.discoveries)
         planned = plan(
             view.insight,
@@ -90,6 +91,7 @@ class AbTesting:
             shares=shares,
             longest_ms=rules.max_duration_ms,
             least=float(rules.min_sample_size),
+            longer=slower,
         )
         if planned is None:
             return _silent(self.name, "no_measurements")
@@ -112,7 +114,7 @@ class AbTesting:
             name: ConfigurationChanges(prompt=PromptChange(old=view.configuration.prompt, new=name))
             for name in challengers
         }
-        idea = start(view, self.name, changes, shares, alpha, planned, rules.min_effect)
+        idea = start(view, self.name, changes, shares, alpha, planned, rules.min_effect, allocation)
         return Opinion(ideas=(idea,))
 
 
@@ -124,6 +126,7 @@ def start(
     alpha: float,
     planned: Plan,
     effect: float,
+    allocation: str = "fixed",
 ) -> Idea:
     """The idea to begin an experiment with these challengers against the configuration in use."""
     identity = f"{view.state.scope}|{strategy}|{view.insight.id}|{'|'.join(challengers)}"
@@ -137,6 +140,7 @@ def start(
             challengers=challengers,
             alpha=alpha,
             planned_pairs=planned.pairs,
+            allocation=allocation,
         ),
         evidence=(
             Evidence(
@@ -184,7 +188,9 @@ def conclusion(experiment: Experiment, found: Judgement, view: View, prior_sd: f
             reason=f"{winner.name} is better: score {winner.score:.2f} beyond {winner.bound:.2f}, {found.detail}",
         ),
         changes=experiment.challengers[winner.name],
-        impact=impact_of(control, treatment, max(prior_sd, 1e-6)),
+        impact=impact_of(
+            control, treatment, max(prior_sd, 1e-6), None if experiment.allocation == "fixed" else winner.gain
+        ),
         confidence=round(probability, 12),
         evidence=evidence,
         alternatives=alternatives,
@@ -206,12 +212,19 @@ def _untried(view: View) -> list[str]:
 
 
 def _shares(rules: AbTestingPolicy, challengers: int) -> tuple[float, ...]:
-    """The control's share as configured, the rest evenly among the challengers."""
-    assert isinstance(rules.allocation_strategy, FixedAllocation)
-    weights = rules.allocation_strategy.weights
-    control = weights[0] / sum(weights)
+    """The control's share as configured, the rest evenly among the others; where shares follow outcomes, all alike."""
+    allocation = rules.allocation_strategy
+    if isinstance(allocation, FixedAllocation):
+        control = allocation.weights[0] / sum(allocation.weights)
+    else:
+        control = 1.0 / (challengers + 1)
     each = round((1.0 - control) / challengers, 9)
     return (round(1.0 - each * challengers, 9), *(each for _ in range(challengers)))
+
+
+def _allocation(rules: AbTestingPolicy) -> str:
+    """The rule's name in the policy file."""
+    return type(rules.allocation_strategy).__struct_config__.tag
 
 
 def _alpha(rules: AbTestingPolicy, begun: int, discoveries: tuple[int, ...]) -> float:

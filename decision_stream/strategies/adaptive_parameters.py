@@ -19,7 +19,7 @@ from ..stats.search.space import Dimension, Space
 from .ab_testing import conclusion, start
 from .comparison import judgement, objective_of
 from .experiment_plan import plan
-from .protocol import Opinion, View
+from .protocol import Opinion, View, experiment_of, is_busy
 
 TRIAL = "trial"
 _LEAST_SAMPLES = 100
@@ -48,7 +48,7 @@ class AdaptiveParameters:
 
     def propose(self, view: View) -> Opinion:
         """The end of the running trial when it may be judged, else the next trial when it is time."""
-        running = view.state.cold.experiment
+        running = experiment_of(view.state.cold)
         if running is not None:
             return self._judge(running, view) if running.strategy == self.name else self._silent("experiment_lock")
         return self._try(view)
@@ -68,7 +68,7 @@ class AdaptiveParameters:
             return self._silent("tuned_recently")
         if hot.windows < view.policy.ab_testing.min_windows or any(watch.firing for watch in hot.watches.values()):
             return self._silent("not_stable", f"{hot.windows} windows seen")
-        if cold.live or cold.pending:
+        if is_busy(cold):
             return self._silent("scope_busy")
         shares = (round(1.0 - rules.trial_share, 9), rules.trial_share)
         planned = plan(

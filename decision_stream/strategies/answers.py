@@ -79,7 +79,7 @@ def _reduce(finding: Finding, reason: str, view: View) -> tuple[Idea | None, str
 def _blamed(view: View) -> tuple[Configuration, str] | None:
     """The change of ours that may be the cause, and the configuration before it.
 
-    A running ramp, or the last completed.
+    A running ramp or experiment, or the last completed.
     """
     serving = _serving(view)
     if serving is not None:
@@ -94,9 +94,13 @@ def _blamed(view: View) -> tuple[Configuration, str] | None:
 
 
 def _serving(view: View) -> str | None:
-    """The decision that serves a part of the traffic with something else: a ramp or an experiment."""
+    """The decision that serves a part of the traffic with something else: a ramp or an experiment.
+
+    An exploration is none: its guards compare it with its own control at every report, and its slice is too thin to
+    move the route.
+    """
     for live in view.state.cold.live:
-        serves = live.ramp is not None or live.decision.kind == "start_experiment"
+        serves = live.ramp is not None or (live.decision.kind == "start_experiment" and not live.decision.yields)
         if serves and live.state in (DecisionState.MONITORING, DecisionState.PAUSED):
             return live.decision.id
     return None

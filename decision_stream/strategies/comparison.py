@@ -8,6 +8,7 @@ on the careful side.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 from ..model.decision import Evidence, ImpactEstimate, Interval, PredictedImpact
 from ..model.insight import Metric
@@ -17,11 +18,14 @@ from ..model.policy import Policy, Weights
 from ..model.state import Experiment
 from ..stats import reflection, sample_ratio, stopped
 from ..stats.difference import Difference, difference
+from ..stats.difference import Interval as Bounds
+from ..stats.empirical_bernstein import DifferenceEvidence
 from ..stats.family import shared
 from ..stats.moments import Moments
 
 MISMATCH_LEVEL = 0.001
 """Chance of ever calling a clean experiment mismatched."""
+_LEAST_SAMPLES = 100
 QUALITY_ONLY = Weights(quality=1.0, cost=0.0, latency=0.0)
 _MODES = {
     "maximize_quality": QUALITY_ONLY,
@@ -97,21 +101,15 @@ def judgement(experiment: Experiment, weights: Weights, *, min_samples: int, ear
     if sample_ratio.p_value(experiment.mismatch) <= MISMATCH_LEVEL:
         return Judgement(over=True, code="sample_ratio_mismatch", detail="units do not arrive in the ordered shares")
     control = experiment.samples[CONTROL]
-    bound = reflection.bound(shared(experiment.alpha, len(experiment.challengers)))
+    if experiment.allocation != "fixed":
+        # The evidence is exact at every size.
+        min_samples = min(min_samples, _LEAST_SAMPLES)
     standings, fewest = [], control.requests
     for name in sorted(experiment.challengers):
         fewest = min(fewest, _samples(experiment.samples[name], weights), _samples(control, weights))
-        gain = compare(control, experiment.samples[name], weights)
-        if gain is not None:
-            standings.append(
-                Standing(
-                    name=name,
-                    gain=gain,
-                    score=reflection.score(gain, experiment.planned_pairs),
-                    bound=bound,
-                    fraction=reflection.fraction(gain, experiment.planned_pairs),
-                )
-            )
+        standing = _standing(experiment, name, weights)
+        if standing is not None:
+            standings.append(standing)
     found = tuple(standings)
     fraction = min((standing.fraction for standing in found), default=0.0)
     seen = f"{fraction:.0%} of the planned {experiment.planned_pairs:.0f} pairs"
@@ -127,26 +125,64 @@ def judgement(experiment: Experiment, weights: Weights, *, min_samples: int, ear
     return Judgement(over=False, code="experiment_running", detail=seen, standings=found)
 
 
+def _standing(experiment: Experiment, name: str, weights: Weights) -> Standing | None:
+    """Under fixed shares by the reflection bound, else by evidence that holds under any shares."""
+    alpha = shared(experiment.alpha, len(experiment.challengers))
+    if experiment.allocation == "fixed":
+        gain = compare(experiment.samples[CONTROL], experiment.samples[name], weights)
+        if gain is None:
+            return None
+        score, bound = reflection.score(gain, experiment.planned_pairs), reflection.bound(alpha)
+    else:
+        known = experiment.evidence.get(name, DifferenceEvidence())
+        gain = _gain(known, experiment.samples[CONTROL].quality, experiment.samples[name].quality)
+        if gain is None:
+            return None
+        score = known.log_evidence() if gain.estimate > 0.0 else -known.log_evidence_below()
+        bound = -log(alpha / 2.0)
+    fraction = reflection.fraction(gain, experiment.planned_pairs)
+    return Standing(name=name, gain=gain, score=score, bound=bound, fraction=fraction)
+
+
+def _gain(known: DifferenceEvidence, control: Moments, treatment: Moments) -> Difference | None:
+    """Relative gain in quality as the evidence has it: report by report, so that changing shares do not bias it."""
+    found = known.difference()
+    if found is None or control.mean <= 0.0:
+        return None
+    pairs = 2.0 * control.count * treatment.count / (control.count + treatment.count)
+    return Difference(found.estimate / control.mean, found.variance / control.mean**2, pairs)
+
+
 def evidence_of(standing: Standing, experiment: Experiment) -> Evidence:
     """The test behind a conclusion, with the interval that is valid at any look."""
     alpha = shared(experiment.alpha, len(experiment.challengers))
-    interval = reflection.interval(standing.gain, experiment.planned_pairs, alpha)
+    fixed = experiment.allocation == "fixed"
+    if fixed:
+        interval = reflection.interval(standing.gain, experiment.planned_pairs, alpha)
+    else:
+        base = experiment.samples[CONTROL].quality.mean
+        found = experiment.evidence[standing.name].interval(alpha)
+        interval = Bounds(found.low / base, found.high / base, found.level)
     return Evidence(
-        method="reflection_bound",
+        method="reflection_bound" if fixed else "empirical_bernstein",
         metric=Metric.QUALITY,
         samples=round(2.0 * standing.gain.pairs),
         statistic=standing.score,
         threshold=standing.bound,
         interval=Interval(low=interval.low, high=interval.high, level=interval.level),
         error_budget=experiment.alpha,
-        detail=f"relative gain of {standing.name} in the objective, valid at every look",
+        detail=f"relative gain of {standing.name} in the objective, valid at every look"
+        + ("" if fixed else f" under the shares of {experiment.allocation}"),
     )
 
 
-def impact_of(control: ArmSample, treatment: ArmSample, prior_sd: float) -> PredictedImpact:
+def impact_of(
+    control: ArmSample, treatment: ArmSample, prior_sd: float, gain: Difference | None = None
+) -> PredictedImpact:
     """Predicted relative changes, shrunk as estimates at a stop must be.
 
-    `prior_sd` is the usual size of relative effects. A metric with too little data is not predicted.
+    `prior_sd` is the usual size of relative effects; `gain` that of quality where it is known better than from the sums
+    of the arms. A metric with too little data is not predicted.
     """
     pairs = (
         (control.quality, treatment.quality),
@@ -154,6 +190,8 @@ def impact_of(control: ArmSample, treatment: ArmSample, prior_sd: float) -> Pred
         (control.latency_ms, treatment.latency_ms),
     )
     quality, cost, latency = (_shrunken(before, after, prior_sd) for before, after in pairs)
+    if gain is not None:
+        quality = _believed(gain, prior_sd)
     return PredictedImpact(quality=quality, cost=cost, latency=latency)
 
 
@@ -167,6 +205,10 @@ def _shrunken(before: Moments, after: Moments, prior_sd: float) -> ImpactEstimat
     if found is None or before.mean <= 0.0:
         return None
     relative = Difference(found.estimate / before.mean, found.variance / before.mean**2, found.pairs)
+    return _believed(relative, prior_sd)
+
+
+def _believed(relative: Difference, prior_sd: float) -> ImpactEstimate:
     belief = stopped.shrunken(relative, prior_sd)
     reach = 1.96 * belief.sd
     return ImpactEstimate(delta=belief.mean, interval=Interval(low=belief.mean - reach, high=belief.mean + reach))

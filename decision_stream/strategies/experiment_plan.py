@@ -37,8 +37,12 @@ def plan(
     shares: tuple[float, ...],
     longest_ms: int,
     least: float,
+    longer: float = 1.0,
 ) -> Plan | None:
-    """Plan for a relative `effect` of the objective, at this alpha for each challenger; None without measurements."""
+    """Plan for a relative `effect` of the objective, at this alpha for each challenger; None without measurements.
+
+    `longer` is how many times the pairs of the reflection bound the test to be used needs.
+    """
     rate = insight.quality.samples * HOUR_MS / insight.window_ms
     if rate <= 0.0 or live.quality <= 0.0:
         return None
@@ -49,7 +53,7 @@ def plan(
         weights.latency * (live.latency_p95_ms / max(live.latency_p50_ms, 1e-9) - 1.0) / 1.645,
     )
     variance = 2.0 * max(sum(spreads), _LEAST_SPREAD) ** 2
-    pairs = max(planning.pairs_needed(effect, variance, alpha, power), least)
+    pairs = max(longer * planning.pairs_needed(effect, variance, alpha, power), least)
     weights_of_pair = (shares[0], min(shares[1:]))
     hours = longest_ms / HOUR_MS
     duration = planning.time_to_decision(pairs, rate, weights_of_pair, hours)
@@ -58,6 +62,6 @@ def plan(
         pairs=pairs,
         hours=duration.hours,
         fits=duration.fits,
-        detectable=planning.detectable(most, variance, alpha, power),
+        detectable=planning.detectable(most / longer, variance, alpha, power),
         rate=rate,
     )

@@ -8,7 +8,7 @@ from ..model.decision import DECISION_KINDS, SAFETY_KINDS, Alternative, Decision
 from ..model.insight import Insight
 from ..model.journal import Alert, Reason
 from ..model.policy import Policy
-from ..model.state import HotState, ScopeState
+from ..model.state import ColdState, Experiment, HotState, ScopeState
 
 NO_CHANGES = ConfigurationChanges()
 NO_PREDICTION = PredictedImpact()
@@ -23,6 +23,16 @@ class View:
     configuration: Configuration
     policy: Policy
     at_ms: int
+
+
+def is_busy(cold: ColdState) -> bool:
+    """Whether another change is under way or on its way; an exploration is none, for it gives way."""
+    return bool(cold.pending) or any(not live.decision.yields for live in cold.live)
+
+
+def experiment_of(cold: ColdState) -> Experiment | None:
+    """The experiment that holds the scope; an exploration holds nothing."""
+    return cold.experiment if cold.experiment is not None and not cold.experiment.yields else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

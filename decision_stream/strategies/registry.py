@@ -4,13 +4,13 @@ from .ab_testing import AbTesting
 from .adaptive_parameters import AdaptiveParameters
 from .pareto import Pareto
 from .protocol import Strategy
+from .reinforcement import Reinforcement
 from .threshold import Threshold
-from .unfinished import Unfinished
 
 STRATEGIES: tuple[Strategy, ...] = (
     Threshold(),
     AbTesting(),
     Pareto(),
-    Unfinished("reinforcement"),
+    Reinforcement(),
     AdaptiveParameters(),
 )

@@ -5,7 +5,7 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from decision_stream.model.actuation import BeginExperiment, EndExperiment, UpdateConfiguration
+from decision_stream.model.actuation import BeginExperiment, EndExperiment, UpdateAllocation, UpdateConfiguration
 from decision_stream.model.command import Approve, Autonomy, Offer, SetAutonomy, Tick, Withdraw
 from decision_stream.model.metrics import ArmSample
 from decision_stream.model.outcome import CONTROL, TREATMENT, OutcomeStatus
@@ -13,8 +13,11 @@ from decision_stream.model.policy import (
     AbTestingPolicy,
     AdaptiveParametersPolicy,
     EpsilonGreedy,
+    FixedAllocation,
     Policy,
+    ThompsonSampling,
     TunedParameter,
+    UpperConfidenceBound,
 )
 from decision_stream.stats.moments import Moments
 from tests.engine.route import Route
@@ -22,6 +25,7 @@ from tests.factories import MINUTE_MS, START_MS, command, estimate, insight, out
 
 RULES = AbTestingPolicy(min_effect=0.03, min_sample_size=200, max_duration_ms=12 * 3_600_000)
 POLICY = Policy(ab_testing=RULES)
+ADAPTIVE = (ThompsonSampling(), UpperConfidenceBound(exploration_param=0.1), EpsilonGreedy())
 
 
 class Lab:
@@ -58,7 +62,7 @@ class Lab:
         if live is None:
             return
         directive = next(it for it in reversed(self.route.directives) if it.decision.id == live.decision.id)
-        if isinstance(directive.order, BeginExperiment):
+        if isinstance(directive.order, BeginExperiment | UpdateAllocation):
             arms = {name: self._arm(name, round(400 * share)) for name, share in directive.order.shares.items()}
         elif isinstance(directive.order, UpdateConfiguration) and directive.order.weight < 1.0:
             weight = directive.order.weight
@@ -157,11 +161,49 @@ def test_nothing_offered_nothing_started_and_withdrawn_is_not_offered():
     assert not lab.run(20).route.directives
 
 
-def test_shares_that_follow_outcomes_start_no_experiment():
-    policy = Policy(ab_testing=replace(RULES, allocation_strategy=EpsilonGreedy()))
-    lab = Lab({CONTROL: 0.8}, policy).offer("stepwise").run(20)
-    assert "allocation_not_conclusive" in lab.route.codes()
-    assert not lab.route.directives
+@pytest.mark.parametrize("allocation", ADAPTIVE, ids=lambda it: type(it).__name__)
+def test_shares_that_follow_outcomes_find_the_better_prompt(allocation):
+    policy = Policy(ab_testing=replace(RULES, allocation_strategy=allocation))
+    lab = Lab({CONTROL: 0.8, "stepwise": 0.84}, policy).offer("stepwise").run(360)
+    assert lab.cold.configuration.prompt == "stepwise"
+    begun, updates = lab.orders(BeginExperiment), lab.orders(UpdateAllocation)
+    assert begun[0].shares == {CONTROL: 0.5, "stepwise": 0.5}
+    assert updates and max(order.shares["stepwise"] for order in updates) > 0.8
+    assert all(min(order.shares.values()) >= RULES.min_share - 1e-6 for order in updates)
+    conclusion = next(d.decision for d in lab.route.directives if d.decision.kind == "conclude_experiment")
+    assert conclusion.evidence[0].method == "empirical_bernstein"
+    assert conclusion.evidence[0].interval.low > 0.0
+    assert conclusion.impact.quality.delta == pytest.approx(0.05, abs=0.03)
+
+
+def test_false_winners_under_thompson_sampling_are_as_rare_as_promised():
+    policy = Policy(ab_testing=replace(RULES, allocation_strategy=ThompsonSampling(), min_sample_size=100))
+    wins = 0
+    for seed in range(40):
+        lab = Lab({CONTROL: 0.8, "same": 0.8}, policy, seed=500 + seed).offer("same").run(120)
+        wins += bool(lab.orders(UpdateConfiguration))
+    assert wins <= 0.05 * 40
+
+
+def test_a_harmful_prompt_is_stopped_at_once_under_thompson_sampling():
+    policy = Policy(ab_testing=replace(RULES, allocation_strategy=ThompsonSampling(), early_stopping=False))
+    lab = Lab({CONTROL: 0.8, "terse": 0.55}, policy).offer("terse").run(30)
+    assert "prompt=terse" in lab.cold.tombstones
+
+
+def test_astray_units_end_an_experiment_whose_shares_follow_outcomes():
+    policy = Policy(ab_testing=replace(RULES, allocation_strategy=ThompsonSampling()))
+    lab = Lab({CONTROL: 0.8, "stepwise": 0.82}, policy, skew=0.6).offer("stepwise").run(60)
+    assert any(alert.code == "sample_ratio_mismatch" for effects in lab.route.effects for alert in effects.alerts)
+
+
+def test_following_outcomes_is_planned_three_times_as_long():
+    plans = []
+    for allocation in (FixedAllocation(), ThompsonSampling()):
+        policy = Policy(ab_testing=replace(RULES, allocation_strategy=allocation))
+        lab = Lab({CONTROL: 0.8, "same": 0.8}, policy).offer("same").run(18)
+        plans.append(lab.cold.experiment.planned_pairs)
+    assert plans[1] == pytest.approx(3.0 * plans[0])
 
 
 def test_an_experiment_locks_the_scope_against_other_changes():

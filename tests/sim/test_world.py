@@ -150,5 +150,6 @@ def test_the_same_seed_gives_the_same_decisions():
 
 
 def test_a_run_without_an_engine_saves_nothing():
-    card = simulate(World(9), parse("strategies: {pareto: {enabled: false}}", {}).policy, 30)
+    idle = parse("strategies: {pareto: {enabled: false}, reinforcement: {enabled: false}}", {}).policy
+    card = simulate(World(9), idle, 30)
     assert card.decisions == [] and card.saved_usd == 0.0 and card.quality_change == 0.0
