@@ -55,11 +55,13 @@ def test_every_value_of_the_example_file_arrives_and_the_defaults_differ_where_t
     for path, value in asked.items():
         expected = duration_ms(value) if isinstance(value, str) and value[0].isdigit() else value
         assert loaded[path] == (ThompsonSampling() if "allocation" in path else expected), path
-    told = {path for path in asked if loaded[path] != default[path] and not path.startswith("reinforcement.")}
+    told = {path for path in asked if loaded[path] != default[path]}
     assert told == {
         "ab_testing.min_sample_size",
         "ab_testing.allocation_strategy",
         "pareto.min_candidates",
+        "reinforcement.algorithm",
+        "reinforcement.alpha",
         "adaptive_parameters.search_strategy",
     }
 

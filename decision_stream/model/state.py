@@ -173,8 +173,8 @@ class Experiment(Struct, frozen=True, kw_only=True):
     logarithm) that units do not arrive in these shares. `number` counts the scope's experiments from 1.
 
     Where shares follow outcomes, `periods` are the newest times of constant shares, so that a late report is credited
-    to its own; `mismatch_before` is the evidence of the periods that were dropped, `blocks` what the guards keep and
-    `evidence` what is known of each challenger's gain, by challenger.
+    to its own; `mismatch_before` is the evidence of the periods that were dropped, `blocks` what the guards keep
+    (packed by `engine.allocation`) and `evidence` what is known of each challenger's gain, by challenger.
     """
 
     id: str
@@ -193,7 +193,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
     yields: bool = False
     periods: tuple[Period, ...] = ()
     mismatch_before: float = 0.0
-    blocks: dict[str, dict[str, Blocks]] = {}
+    blocks: dict[str, bytes] = {}
     evidence: dict[str, DifferenceEvidence] = {}
 
 

@@ -9,28 +9,25 @@ in use by more than the least gain, by an off-policy bound that holds at every l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log
 from uuid import NAMESPACE_URL, uuid5
 
 from msgspec.structs import replace
 
-from ..model.configuration import Configuration, ConfigurationChanges, ModelChange
 from ..model.decision import Alternative, ConcludeExperiment, Evidence, Interval, ModelSwitch, StartExperiment
 from ..model.insight import Insight
-from ..model.journal import Reason
-from ..model.metrics import ModelEstimate
+from ..model.journal import Alert, Reason
 from ..model.outcome import CONTROL
 from ..model.policy import DAY_MS, HOUR_MS, Policy, ReinforcementPolicy
 from ..model.state import Bandit, Experiment, HotState
-from ..stats import normal, stopped
+from ..stats import sample_ratio, stopped
 from ..stats.empirical_bernstein import DifferenceEvidence
-from ..stats.family import shared
 from . import bandit as bandits
 from . import context as features
-from .comparison import impact_of
+from . import prospects
+from .comparison import MISMATCH_LEVEL, impact_of
 from .pareto import estimate_in_use
 from .protocol import Idea, Opinion, View, is_busy
-from .reward import expected_reward
 
 EXPERIMENT_NAMESPACE = uuid5(NAMESPACE_URL, "decision-stream/exploration")
 _LOOK_EVERY = 5
@@ -74,20 +71,21 @@ class Reinforcement:
         obstacle = _obstacle(view, rules)
         if obstacle is not None:
             return Opinion(reasons=(obstacle,))
-        candidates, refused = _candidates(view, rules)
-        if not candidates:
+        offered, refused = prospects.candidates(view, rules)
+        if not offered:
             return Opinion(reasons=(_reason("no_candidates"), *refused))
+        chosen = _likeliest(offered, rules)
+        chance = max(offered.values())
+        # Twice what ends one, so that an exploration does not end at its first report.
+        if chance < 2.0 * rules.futility:
+            reason = _reason("nothing_to_learn", ", ".join(chosen), chance, 2.0 * rules.futility)
+            return Opinion(reasons=(reason, *refused))
         context = features.context_at(view.state.hot, view.at_ms, rules)
         if context is None:
             return _silent("no_measurements")
-        bandit, chosen = _chosen(view, candidates, context, rules)
-        ids = [view.configuration.id, *(_with_model(view.configuration, model).id for model in chosen)]
+        bandit = _primed(view, chosen, rules)
+        ids = [view.configuration.id, *(prospects.arm_of(view.configuration, model) for model in chosen)]
         beliefs = bandits.believed(bandit, context, ids, rules)
-        chance = max(_chance_of_gain(view, model, rules) for model in chosen)
-        # Twice what ends one, so that an exploration does not end at its first report.
-        if chance < 2.0 * rules.futility:
-            reason = _reason("nothing_to_learn", f"{', '.join(chosen)}", chance, 2.0 * rules.futility)
-            return Opinion(reasons=(reason, *refused))
         shares = bandits.shares(bandit, context, ids, rules)
         expected = _scored_per_hour(view.insight) * min(shares[1:]) * rules.max_duration_ms / HOUR_MS
         if expected < rules.min_effective_samples:
@@ -111,7 +109,7 @@ class Reinforcement:
                 variants=(CONTROL, *chosen),
                 shares=shares,
                 reason=f"exploring {', '.join(chosen)} on a slice of the traffic",
-                challengers={model: _change(view.configuration, model) for model in chosen},
+                challengers={model: prospects.change_to(view.configuration, model) for model in chosen},
                 alpha=rules.error_budget,
                 planned_pairs=float(max(1, rules.min_effective_samples)),
                 allocation=rules.algorithm,
@@ -121,7 +119,7 @@ class Reinforcement:
             ),
             evidence=(evidence,),
             alternatives=tuple(
-                Alternative(what=model, code="not_among_the_likeliest") for model in candidates if model not in chosen
+                Alternative(what=model, code="not_among_the_likeliest") for model in offered if model not in chosen
             ),
             would_flip="a route that is not steady, or another change",
         )
@@ -129,14 +127,17 @@ class Reinforcement:
 
     def _judge(self, experiment: Experiment, view: View) -> Opinion:
         rules, bandit = view.policy.reinforcement, view.state.cold.bandit
-        arms = {name: _with_model(view.configuration, name).id for name in sorted(experiment.challengers)}
-        alpha = claim_alpha(rules)
+        arms = {name: prospects.arm_of(view.configuration, name) for name in sorted(experiment.challengers)}
+        alpha = prospects.claim_alpha(rules)
         known = {name: bandit.evidence.get(arm, DifferenceEvidence()) for name, arm in arms.items()}
-        found = {name: known[name] for name in known if is_proven(known[name], rules)}
-        if found:
+        astray = sample_ratio.p_value(experiment.mismatch) <= MISMATCH_LEVEL
+        found = {name: known[name] for name in known if prospects.is_proven(known[name], rules)}
+        if found and not astray:
             best = max(sorted(found), key=lambda name: found[name].lower(alpha))
             return Opinion(ideas=(self._switch(best, arms[best], known, experiment, view),))
-        ending = self._ending(experiment, arms, view, rules)
+        ending = self._ending(arms, view, rules)
+        if astray:
+            ending = "sample_ratio_mismatch", "units do not arrive in the ordered shares"
         if ending is not None:
             code, detail = ending
             idea = Idea(
@@ -145,20 +146,19 @@ class Reinforcement:
                 or (Evidence(method="off_policy_bound"),),
                 would_flip=f"a lower bound of the gain above {rules.min_gain:g}",
             )
-            return Opinion(ideas=(idea,))
+            alert = Alert(code=code, detail=f"{experiment.id}: {detail}", severity="warning")
+            return Opinion(ideas=(idea,), alerts=(alert,) if astray else ())
         return Opinion(reasons=tuple(_lacking(name, known[name], rules) for name in known))
 
-    def _ending(
-        self, experiment: Experiment, arms: dict[str, str], view: View, rules: ReinforcementPolicy
-    ) -> tuple[str, str] | None:
+    def _ending(self, arms: dict[str, str], view: View, rules: ReinforcementPolicy) -> tuple[str, str] | None:
         """Why the exploration should end without a switch; None while it may still teach something."""
         if view.insight.stability <= rules.min_stability or any(w.firing for w in view.state.hot.watches.values()):
             return "not_stable", f"stability {view.insight.stability:g}"
         if _spent_today(view) >= rules.exploration_budget_usd:
             return "exploration_budget_spent", f"{_spent_today(view):.2f} USD today"
-        if all(_is_disproven(view, name, rules) for name in arms):
+        if all(prospects.is_disproven(view, name, rules) for name in arms):
             return "proven_not_better", f"no arm gains {rules.min_gain:g}"
-        chance = max(_chance_of_gain(view, name, rules) for name in arms)
+        chance = max(prospects.chance_of_gain(view, name, rules) for name in arms)
         if chance < rules.futility:
             return "nothing_to_learn", f"no arm is better by {rules.min_gain:g}, but for a chance of {chance:.1%}"
         return None
@@ -193,7 +193,7 @@ class Reinforcement:
                     f"look, from {known[model].effective_size:.0f} effective requests"
                 ),
             ),
-            changes=_change(view.configuration, model),
+            changes=prospects.change_to(view.configuration, model),
             impact=impact_of(experiment.samples[CONTROL], experiment.samples[model], _USUAL_CHANGE),
             confidence=round(stopped.shrunken(found, _USUAL_GAIN).above(), 12),
             evidence=tuple(evidence),
@@ -204,48 +204,6 @@ class Reinforcement:
             ),
             would_flip=f"a lower bound of the gain below {rules.min_gain:g} instead of {bound.interval.low:.4f}",
         )
-
-
-def claim_alpha(rules: ReinforcementPolicy) -> float:
-    """The share of the error budget for the claim about one arm: as many claims as a scope remembers arms."""
-    return shared(rules.error_budget, bandits.MAX_ARMS)
-
-
-def _is_disproven(view: View, model: str, rules: ReinforcementPolicy) -> bool:
-    """Whether a model was proven not to gain the least gain over the configuration in use."""
-    bandit = view.state.cold.bandit
-    known = bandit.evidence.get(_with_model(view.configuration, model).id)
-    if known is None or bandit.reference != view.configuration.id:
-        return False
-    return known.log_evidence_below(rules.min_gain) >= -log(claim_alpha(rules))
-
-
-def _chance_of_gain(view: View, model: str, rules: ReinforcementPolicy) -> float:
-    """Probability that a model gains the least gain over the one in use: by what is said of both, and by the evidence.
-
-    Over all contexts alike: what an arm may be worth at another hour is no reason to go on for ever.
-    """
-    known = {one.model: one for one in view.policy.catalog} | view.state.cold.estimates
-    mean, precision = 0.0, 0.0
-    said, current = known.get(model), estimate_in_use(view.state.hot.live, view.configuration.model)
-    if said is not None and current is not None:
-        spread = bandits.prior_deviation(said, rules) ** 2 + bandits.prior_deviation(current, rules) ** 2
-        mean, precision = expected_reward(said, rules) - expected_reward(current, rules), 1.0 / spread
-    bandit = view.state.cold.bandit
-    if bandit.reference == view.configuration.id:
-        evidence = bandit.evidence.get(_with_model(view.configuration, model).id, DifferenceEvidence())
-        found = evidence.difference()
-        if found is not None:
-            total = precision + 1.0 / found.variance
-            mean, precision = (mean * precision + found.estimate / found.variance) / total, total
-    # A model of which nothing is said is worth a try.
-    return normal.lower((mean - rules.min_gain) * sqrt(precision)) if precision > 0.0 else 0.5
-
-
-def is_proven(evidence: DifferenceEvidence, rules: ReinforcementPolicy) -> bool:
-    """Whether an arm's gain is above the least gain at every look, from enough effective requests."""
-    enough = evidence.effective_size >= max(1, rules.min_effective_samples)
-    return enough and evidence.log_evidence(rules.min_gain) >= -log(claim_alpha(rules))
 
 
 def _obstacle(view: View, rules: ReinforcementPolicy) -> Reason | None:
@@ -279,72 +237,25 @@ def _rest_ms(view: View, rules: ReinforcementPolicy) -> int:
     return max(rules.rest_ms, min(rules.rest_ms * 2 ** min(bandit.fruitless - 1, 20), DAY_MS))
 
 
-def _candidates(view: View, rules: ReinforcementPolicy) -> tuple[tuple[str, ...], tuple[Reason, ...]]:
-    """Models that could be switched to, by name, and why others could not: then exploring them is for nothing."""
-    known = {one.model: one for one in view.policy.catalog} | view.state.cold.estimates
-    current = estimate_in_use(view.state.hot.live, view.configuration.model)
-    offered: list[str] = []
-    refused: list[Reason] = []
-    for model in sorted(known):
-        if model in (view.configuration.model, CONTROL):
-            continue
-        stone = view.state.cold.tombstones.get(f"model={model}")
-        if stone is not None and view.at_ms < stone.until_ms:
-            refused.append(_reason("buried", model))
-            continue
-        if _is_disproven(view, model, rules):
-            refused.append(_reason("proven_not_better", model))
-            continue
-        reason = _infeasible(known[model], current, view.policy)
-        if reason is None:
-            offered.append(model)
-        else:
-            refused.append(reason)
-    return tuple(offered), tuple(refused)
+def _likeliest(offered: dict[str, float], rules: ReinforcementPolicy) -> tuple[str, ...]:
+    """As many models as the slice has room for, those with the best chances of a gain, by name."""
+    room = max(1, int(rules.exploration_rate / bandits.LEAST_SHARE) - 1)
+    return tuple(sorted(sorted(offered, key=lambda model: (-offered[model], model))[: min(rules.max_arms, room)]))
 
 
-def _infeasible(estimate: ModelEstimate, current: ModelEstimate | None, policy: Policy) -> Reason | None:
-    """Whether constraints on a switch forbid it, by the price list and by what was measured well enough."""
-    rules, safety, model = policy.pareto, policy.safety, estimate.model
-    largest_usd = rules.max_cost_threshold_usd
-    slowest_ms = min(rules.max_latency_threshold_ms, policy.threshold_based.performance.max_latency_p95_ms)
-    floor = max(rules.min_quality_threshold, policy.threshold_based.performance.min_quality_score)
-    if current is not None:
-        largest_usd = min(largest_usd, current.cost_usd * (1.0 + safety.max_cost_increase))
-        slowest_ms = min(slowest_ms, current.latency_p95_ms * (1.0 + safety.max_latency_increase))
-        floor = max(floor, current.quality * (1.0 - rules.max_quality_loss))
-    if estimate.cost_usd > largest_usd:
-        return _reason("too_expensive", model, estimate.cost_usd, largest_usd)
-    if estimate.samples >= rules.min_samples and estimate.quality < floor:
-        return _reason("quality_too_low", model, estimate.quality, floor)
-    if estimate.samples >= rules.min_samples and estimate.latency_p95_ms > slowest_ms:
-        return _reason("too_slow", model, estimate.latency_p95_ms, slowest_ms)
-    return None
-
-
-def _chosen(
-    view: View, candidates: tuple[str, ...], context: tuple[float, ...], rules: ReinforcementPolicy
-) -> tuple[Bandit, tuple[str, ...]]:
-    """The bandit with what is said of new arms, and the likeliest models, by name."""
-    known = {one.model: one for one in view.policy.catalog} | view.state.cold.estimates
-    arms = {model: _with_model(view.configuration, model).id for model in candidates}
-    said = {arms[model]: known[model] for model in candidates}
+def _primed(view: View, chosen: tuple[str, ...], rules: ReinforcementPolicy) -> Bandit:
+    """The bandit with what is said of the models that are new to it."""
+    known = prospects.known_models(view)
+    said = {prospects.arm_of(view.configuration, model): known[model] for model in chosen}
     current = estimate_in_use(view.state.hot.live, view.configuration.model)
     if current is not None:
         said[view.configuration.id] = current
-    bandit = bandits.primed(bandits.prepared(view.state.cold.bandit, rules), said, rules)
-    beliefs = bandits.believed(bandit, context, tuple(arms.values()), rules)
-    reach = {
-        model: mean + deviation for model, mean, deviation in zip(arms, beliefs.means, beliefs.deviations, strict=True)
-    }
-    room = max(1, int(rules.exploration_rate / bandits.LEAST_SHARE))
-    likeliest = sorted(candidates, key=lambda model: (-reach[model], model))[: min(rules.max_arms, room)]
-    return bandit, tuple(sorted(likeliest))
+    return bandits.primed(bandits.prepared(view.state.cold.bandit, rules), said, rules)
 
 
 def _bound(name: str, known: DifferenceEvidence, experiment: Experiment, rules: ReinforcementPolicy) -> Evidence:
     """The off-policy bound of "always this arm" against the configuration in use, with what it rests on."""
-    alpha = claim_alpha(rules)
+    alpha = prospects.claim_alpha(rules)
     found = known.difference()
     order = (CONTROL, *sorted(experiment.challengers))
     chances = [period.shares[order.index(name)] for period in experiment.periods]
@@ -369,7 +280,7 @@ def _lacking(name: str, known: DifferenceEvidence, rules: ReinforcementPolicy) -
     if found is None or known.effective_size < rules.min_effective_samples:
         detail = f"{name}: effective requests"
         return _reason("too_little_data", detail, known.effective_size, rules.min_effective_samples)
-    seen, needed = known.log_evidence(rules.min_gain), -log(claim_alpha(rules))
+    seen, needed = known.log_evidence(rules.min_gain), -log(prospects.claim_alpha(rules))
     detail = (
         f"{name}: effective size {known.effective_size:.0f}, log evidence {seen:.2f} of {needed:.2f} for a gain above "
         f"the limit"
@@ -384,14 +295,6 @@ def _spent_today(view: View) -> float:
 
 def _scored_per_hour(insight: Insight) -> float:
     return insight.quality.samples * HOUR_MS / insight.window_ms
-
-
-def _with_model(configuration: Configuration, model: str) -> Configuration:
-    return configuration.patched(_change(configuration, model))
-
-
-def _change(configuration: Configuration, model: str) -> ConfigurationChanges:
-    return ConfigurationChanges(model=ModelChange(old=configuration.model, new=model))
 
 
 def _silent(code: str, detail: str = "") -> Opinion:

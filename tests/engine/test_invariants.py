@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from decision_stream.engine.lifecycle import MOVES, OVER
 from decision_stream.engine.step import step
-from decision_stream.model.actuation import BeginExperiment, Directive
+from decision_stream.model.actuation import BeginExperiment, Directive, UpdateAllocation
 from decision_stream.model.command import (
     Approve,
     Autonomy,
@@ -34,9 +34,12 @@ from decision_stream.model.policy import (
     AdaptiveParametersPolicy,
     DegradationPolicy,
     EnginePolicy,
+    FixedAllocation,
     ParetoPolicy,
     Policy,
+    ReinforcementPolicy,
     SafetyPolicy,
+    ThompsonSampling,
     ThresholdPolicy,
     TunedParameter,
 )
@@ -60,7 +63,8 @@ policies = st.sampled_from(
                 degradation=DegradationPolicy(baseline_windows=10, average_run_length=50.0)
             ),
             safety=SafetyPolicy(autonomy=autonomy, min_time_between_changes_ms=0),
-            pareto=ParetoPolicy(tombstone_ms=120_000),
+            # An exploration begins only where nothing else does, and is to be overtaken now and then.
+            pareto=ParetoPolicy(tombstone_ms=120_000, min_samples=2_500 if explores else 100),
             engine=EnginePolicy(decision_timeout_ms=90_000),
             ab_testing=AbTestingPolicy(
                 enabled=experiments,
@@ -69,8 +73,20 @@ policies = st.sampled_from(
                 min_sample_size=30,
                 max_duration_ms=4 * 3_600_000,
                 min_effect=0.05,
+                allocation_strategy=ThompsonSampling() if explores else FixedAllocation(),
+                allocation_interval_ms=60_000,
             ),
+            reinforcement=ReinforcementPolicy(
+                enabled=explores,
+                min_windows=3,
+                rest_ms=0,
+                update_interval_ms=60_000,
+                futility=0.0,
+                min_effective_samples=20,
+            ),
+            catalog=tuple(estimate(f"guess-{number}", samples=0) for number in range(3)) if explores else (),
             adaptive_parameters=AdaptiveParametersPolicy(
+                enabled=experiments or not explores,
                 parameters=(TunedParameter(name="temperature", low=0.0, high=2.0, default=1.0),),
                 update_interval_ms=120_000,
                 trial_pairs=100_000,
@@ -78,6 +94,7 @@ policies = st.sampled_from(
         )
         for autonomy in (Autonomy.AUTOPILOT, Autonomy.APPROVE)
         for experiments in (False, True)
+        for explores in (False, True)
     ]
 )
 
@@ -126,17 +143,22 @@ class World:
                     )
                 )
             case "measure" | "outcome" if self.directives:
-                directive = self.directives[-1 - which % len(self.directives)]
+                directive = self.directives[-1 - which // 2 % len(self.directives)]
                 status = OutcomeStatus.MEASURED if kind == "measure" else list(OutcomeStatus)[what % 6]
                 if what >= 8:
                     status = OutcomeStatus.APPLIED
                 arms = {TREATMENT: arm(60, quality=0.9 if what % 4 else 0.4), CONTROL: arm(60)}
-                if isinstance(directive.order, BeginExperiment) and which != 5:
+                if isinstance(directive.order, BeginExperiment | UpdateAllocation) and which != 5:
                     better, requests = (0.95, 60) if what % 2 else (0.9 if what % 4 else 0.4, 60 if what != 8 else 5)
                     arms = {
                         name: arm(requests, quality=better) if name != CONTROL else arm(60)
                         for name in directive.order.shares
                     }
+                    if which % 2:
+                        arms = {
+                            name: arm(round(2_000 * share), quality=0.9 if name == CONTROL else better)
+                            for name, share in directive.order.shares.items()
+                        }
                 self.tell(outcome(directive, status, at_ms, self.minute, arms=arms))
             case "repeat" if self.events:
                 self.tell(self.events[-1 - which % len(self.events)])
@@ -175,6 +197,13 @@ def check(state: ScopeState) -> None:
             "an experiment has a decision"
         )
         assert cold.experiment.samples.keys() == cold.experiment.shares.keys()
+        assert len(cold.experiment.periods) <= 12
+        assert all(abs(sum(period.shares) - 1.0) < 1e-9 for period in cold.experiment.periods)
+    serving = (DecisionState.EXECUTING, DecisionState.MONITORING, DecisionState.PAUSED)
+    exploring = [live for live in cold.live if live.decision.yields and live.state in serving]
+    changes = [live for live in cold.live if live.decision.held_facets and live.state in serving]
+    assert len(exploring) <= 1 and not (exploring and changes), "an exploration gives way to a change"
+    assert len(cold.bandit.arms) <= 8 and cold.bandit.evidence.keys() <= cold.bandit.arms.keys()
     if cold.history:
         assert cold.history[-1].configuration == cold.configuration
     assert len(cold.history) <= 11 and len(cold.closed) <= 20 and len(cold.seen) <= 64
@@ -188,6 +217,9 @@ def test_no_history_breaks_the_promises(policy, history):
     world = World(policy)
     for minute in range(12):
         world.play("insight", 5, minute)
+        # Acknowledged and measured, so that what begins here is under way when the history goes on.
+        world.play("outcome", 0, 8)
+        world.play("measure", 1 if minute % 3 else 0, 2)
     for kind, which, what in history:
         world.play(kind, which, what)
     for _ in range(4):
