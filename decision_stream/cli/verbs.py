@@ -100,13 +100,24 @@ def explain(identifier: Identifier, api: Address = None, as_json: AsJson = False
     if why["risk"]:
         print(f"risk: {why['risk']['level']} ({why['risk']['score']:.2f})")
     for it in why["evidence"]:
-        print(f"evidence: {it['method']} {it.get('metric', '')}, n {it.get('samples', 0)} {it.get('detail', '')}")
+        print("\n".join(evidence_lines(it)))
     for it in why["checks"]:
         print(f"check: {it['name']} {'passed' if it['passed'] else 'failed'} {it.get('detail', '')}")
     for it in why["considered"]:
         print(f"not chosen: {it['what']}: {it['code']} {it.get('detail', '')}")
     if why["would_flip"]:
         print(f"would have been otherwise: {why['would_flip']}")
+
+
+def evidence_lines(evidence: dict) -> list[str]:
+    """A line for the method, and one for each term of a linear model, the largest first.
+
+    >>> evidence_lines({"method": "linear_contributions", "contributions": {"load": -0.01, "intercept": 0.1}})
+    ['evidence: linear_contributions , n 0 ', '  +0.1000 intercept', '  -0.0100 load']
+    """
+    terms = sorted(evidence.get("contributions", {}).items(), key=lambda term: (-abs(term[1]), term[0]))
+    told = f"{evidence['method']} {evidence.get('metric', '')}, n {evidence.get('samples', 0)}"
+    return [f"evidence: {told} {evidence.get('detail', '')}", *(f"  {value:+.4f} {name}" for name, value in terms)]
 
 
 def experiments(

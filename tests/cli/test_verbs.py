@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from decision_stream.cli.app import app
+from decision_stream.cli.verbs import evidence_lines
 from decision_stream.edge.api_settings import ApiSettings, ApiToken
 from decision_stream.model.command import Autonomy
 from decision_stream.model.policy import Policy, SafetyPolicy
@@ -79,3 +80,8 @@ def test_the_token_is_taken_from_the_environment(engine):
         assert run(address, "approvals", token="secret").exit_code == 0
         refused = run(address, "approve", identifier, token="secret")
         assert refused.exit_code == 2 and "operator" not in refused.stdout and "not allowed" in refused.stderr
+
+
+def test_the_terms_of_a_predicted_gain_are_told_largest_first():
+    told = evidence_lines({"method": "linear_contributions", "contributions": {"load": -0.01, "intercept": 0.1}})
+    assert told[1:] == ["  +0.1000 intercept", "  -0.0100 load"]

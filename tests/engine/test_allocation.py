@@ -7,10 +7,11 @@ from msgspec.structs import replace
 from decision_stream.engine.allocation import MAX_PERIODS
 from decision_stream.model.actuation import BeginExperiment, EndExperiment, UpdateAllocation
 from decision_stream.model.command import Autonomy, Pin, SetAutonomy
+from decision_stream.model.insight import Budget
 from decision_stream.model.metrics import ArmSample
 from decision_stream.model.outcome import CONTROL, OutcomeStatus
-from decision_stream.model.policy import Policy, ReinforcementPolicy
-from decision_stream.model.state import ColdState
+from decision_stream.model.policy import Policy, ReinforcementPolicy, Weights
+from decision_stream.model.state import ColdState, HotState, ScopeState
 from tests.engine.market import Market, Truth, guess
 from tests.factories import MINUTE_MS, START_MS, command, estimate, outcome
 
@@ -293,3 +294,42 @@ def test_units_of_an_adaptive_split_that_go_astray_are_noticed():
     assert market.cold.experiment is None
     alerts = [alert.code for effects in market.route.effects for alert in effects.alerts]
     assert "sample_ratio_mismatch" in alerts
+
+
+@pytest.mark.parametrize("models", [CHEAP, EQUAL])
+def test_storing_and_loading_the_state_after_every_event_changes_nothing(models):
+    def played(restarts: bool) -> bytes:
+        def restarted(market: Market, reports):
+            cold = msgspec.msgpack.decode(ENCODER.encode(market.cold), type=ColdState)
+            hot = msgspec.msgpack.decode(ENCODER.encode(market.route.state.hot), type=HotState)
+            market.route.state = ScopeState(scope=market.route.state.scope, hot=hot, cold=cold)
+            return reports
+
+        market = Market(models, policy(models), seed=4, deliver=restarted if restarts else lambda market, it: it)
+        market.run(90)
+        assert market.orders(BeginExperiment)
+        return ENCODER.encode(market.route.state)
+
+    assert played(restarts=True) == played(restarts=False)
+
+
+def test_while_spending_runs_ahead_the_slice_goes_to_what_is_cheap():
+    models = {"premium": Truth(), "cheap": Truth(cost_usd=0.004, quality=0.78), "dear": Truth(cost_usd=0.021)}
+
+    def share_of_dear(limit_usd: float) -> float:
+        def more(minute: int) -> dict[str, object]:
+            left_ms = 6 * 3_600_000
+            return {
+                "budget": Budget(
+                    daily_limit_usd=limit_usd, spent_usd=0.0, resets_at_ms=START_MS + minute * MINUTE_MS + left_ms
+                )
+            }
+
+        market = Market(
+            models, policy(models, **ENDLESS, weights=Weights(quality=1.0, cost=0.0, latency=0.0)), more=more
+        )
+        market.run(70)
+        return market.share_of("dear") / (market.share_of("dear") + market.share_of("cheap"))
+
+    # 1,000 requests a minute at .02 USD for six hours are 7,200 USD.
+    assert share_of_dear(3_600.0) < 0.6 * share_of_dear(100_000.0)
