@@ -1,6 +1,8 @@
 """The simulated actuator: serves each scope as directives say, acknowledges, and measures the arms."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from ..model.actuation import (
     BeginExperiment,
@@ -18,7 +20,7 @@ from ..model.configuration import Configuration
 from ..model.metrics import ArmSample
 from ..model.outcome import CONTROL, TREATMENT, Outcome, OutcomeStatus
 from ..wire.directives import DirectiveFilter, Ruling
-from .world import FALLBACK_MODEL, INITIAL_MODEL, World
+from .world import FALLBACK_MODEL, INITIAL_MODEL
 
 ACKNOWLEDGE_MS = 2_000
 MINUTE_MS = 60_000
@@ -59,6 +61,22 @@ class Served:
         return {CONTROL: (self.configuration, 1.0 - self.weight), TREATMENT: (self.candidate, self.weight)}
 
 
+class Traffic(Protocol):
+    """What the actuator asks of a world."""
+
+    @property
+    def scopes(self) -> Mapping[str, object]:
+        """The routes it serves, by name."""
+
+    def requests(self, scope: str, minute: int) -> int:
+        """How many requests arrive in a minute."""
+
+    def sample(
+        self, scope: str, configuration: Configuration, minute: int, requests: int, purpose: str, slow_ms: float
+    ) -> ArmSample:
+        """What serving these requests so shows; `slow_ms` is the limit that counts as slow."""
+
+
 class Actuator:
     """Acts on each directive once, refuses stale ones, and reports.
 
@@ -66,7 +84,7 @@ class Actuator:
     engine's decision.
     """
 
-    def __init__(self, world: World, slow_ms: float) -> None:
+    def __init__(self, world: Traffic, slow_ms: float) -> None:
         self._world = world
         self._slow_ms = slow_ms
         self._served: dict[str, Served] = {
@@ -92,8 +110,8 @@ class Actuator:
         applied = served.candidate or served.configuration
         return [_report(directive, OutcomeStatus.APPLIED, at_ms, applied_configuration_id=applied.id)]
 
-    def measure(self, scope: str, minute: int, at_ms: int) -> list[Outcome]:
-        """The window's sums of all arms of a running change or experiment."""
+    def measure(self, scope: str, minute: int, at_ms: int, minutes: int = 1) -> list[Outcome]:
+        """The sums of all arms of a running change or experiment over a window of so many minutes from `minute`."""
         served = self._served[scope]
         changing = served.candidate is not None or served.split
         if not changing or served.directive is None or at_ms <= served.broken_until_ms:
@@ -107,14 +125,14 @@ class Actuator:
                 OutcomeStatus.MEASURED,
                 at_ms,
                 number=minute,
-                window_ms=MINUTE_MS,
-                arms=self.samples(scope, minute, at_ms),
+                window_ms=minutes * MINUTE_MS,
+                arms=self.samples(scope, minute, at_ms, minutes),
             )
         ]
 
-    def samples(self, scope: str, minute: int, at_ms: int) -> dict[str, ArmSample]:
-        """What each arm did in the minute."""
-        requests = self._world.requests(scope, minute)
+    def samples(self, scope: str, minute: int, at_ms: int, minutes: int = 1) -> dict[str, ArmSample]:
+        """What each arm did in the window."""
+        requests = self._world.requests(scope, minute) * minutes
         return {
             arm: self._world.sample(
                 scope, configuration, minute, round(requests * share), f"served:{arm}", self._slow_ms

@@ -5,12 +5,34 @@ from enum import StrEnum
 
 
 class IncidentKind(StrEnum):
-    """The kinds of incidents; a placebo is a label on pure noise."""
+    """The kinds of incidents; a placebo is a label on pure noise.
+
+    The first five befall a model, the next two the route whatever serves it, the last four what is told of it.
+    """
 
     QUALITY_REGRESSION = "quality_regression"
+    QUALITY_DRIFT = "quality_drift"
     LATENCY_SPIKE = "latency_spike"
+    OUTAGE = "outage"
     PRICE_CHANGE = "price_change"
+    MIX_SHIFT = "mix_shift"
     PLACEBO = "placebo"
+    JUDGE_BIAS = "judge_bias"
+    METRIC_LOSS = "metric_loss"
+    DISORDER = "disorder"
+    ACTUATOR_FAULTS = "actuator_faults"
+
+
+HARMFUL = frozenset(
+    {
+        IncidentKind.QUALITY_REGRESSION,
+        IncidentKind.QUALITY_DRIFT,
+        IncidentKind.LATENCY_SPIKE,
+        IncidentKind.OUTAGE,
+        IncidentKind.PRICE_CHANGE,
+    }
+)
+"""Kinds that an engine should answer; the others it should leave alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,9 +138,10 @@ class World:
                     cost_usd *= incident.amount
                 case IncidentKind.LATENCY_SPIKE:
                     slowness *= incident.amount
-                case IncidentKind.PLACEBO:
+                case _:
+                    # A placebo, or a kind that only the larger world of the scoreboard knows.
                     pass
-        sigma = _sigma(kind.latency_mean_ms, kind.latency_p95_ms)
+        sigma = log_sigma(kind.latency_mean_ms, kind.latency_p95_ms)
         # Queues grow with the load of the day.
         slowness *= 1.0 + 0.1 * (self._load(minute) - 0.7)
         p50_ms = kind.latency_mean_ms / exp(sigma * sigma / 2.0) * slowness
@@ -206,7 +207,7 @@ def moments_of(values: np.ndarray) -> Moments:
     return Moments(len(values), mean, float(((values - mean) ** 2).sum()))
 
 
-def _sigma(mean: float, p95: float) -> float:
+def log_sigma(mean: float, p95: float) -> float:
     """Sigma of the log-normal with this mean and 95th percentile.
 
     p95 / mean = exp(1.6449 s - s^2 / 2); the smaller root.
