@@ -30,7 +30,5 @@ class Engine:
         for live in self.state.cold.live:
             if live.ramp is not None and live.state is DecisionState.MONITORING and live.ramp.weight < 1.0:
                 ramp = live.ramp
-                return judge(
-                    ramp.step_treatment, ramp.step_control, live.decision.impact, self._policy, ramp.blocks
-                )
+                return judge(ramp.step_treatment, ramp.step_control, live.decision.impact, self._policy, ramp.blocks)
         return []

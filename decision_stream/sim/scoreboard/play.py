@@ -172,16 +172,12 @@ class Match:
         if decision.id not in self._began_ms:
             self._began_ms[decision.id] = directive.at_ms
             left = before.candidate or before.configuration
-            self.played.made.append(
-                Made(minute=self._minute, decision=decision, left=left, target=_target(directive))
-            )
+            self.played.made.append(Made(minute=self._minute, decision=decision, left=left, target=_target(directive)))
         outcomes = self._acted(directive)
         match directive.order:
             case UpdateConfiguration(configuration=configuration, weight=weight) if weight >= 1.0:
                 self.played.adopted.append(
-                    Adopted(
-                        minute=self._minute, decision=decision, before=before.configuration, after=configuration
-                    )
+                    Adopted(minute=self._minute, decision=decision, before=before.configuration, after=configuration)
                 )
         for outcome in outcomes:
             self._deliver(outcome)

@@ -23,7 +23,7 @@ class ScenarioName(StrEnum):
 
 
 MEANING = {
-    ScenarioName.STANDARD: "every kind of incident, faults of the messages and the actuator, one trapped route in eight",
+    ScenarioName.STANDARD: "every kind of incident, faults of the messages and the actuator, one trap in eight routes",
     ScenarioName.CALM: "nothing goes wrong: what can be saved, and how near to the best",
     ScenarioName.PLACEBO: "all models are the same and no prompt changes anything: every change is a mistake",
     ScenarioName.TRAP: "on every route one model is 10 points worse once it serves than its estimates say",

@@ -99,7 +99,7 @@ class RouteWorld:
         return known
 
     def row(self, configuration: Configuration, slot: int) -> list[float]:
-        """The figures of a slot in the order of the places above; scores are those of the slot before: they come late."""
+        """The figures of a slot in the order of the places above; scores come late, those of the slot before."""
         rows = self._rows.get(configuration.id)
         if rows is None:
             it = self.figures(configuration)
@@ -152,9 +152,7 @@ class RouteWorld:
         if incident.model != BEST:
             return incident
         slot = incident.start_minute // SLOT_MINUTES
-        best = max(
-            sorted(MODELS), key=lambda name: self.figures(Configuration(model=name), troubled=False).worth[slot]
-        )
+        best = max(sorted(MODELS), key=lambda name: self.figures(Configuration(model=name), troubled=False).worth[slot])
         return replace(incident, model=best, name=f"{incident.name} of {best}")
 
     def _mixed(self, minute: np.ndarray) -> np.ndarray:

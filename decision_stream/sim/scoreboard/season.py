@@ -1,0 +1,84 @@
+"""One seed of one scenario played by everyone: the unit of work of a process."""
+
+from dataclasses import dataclass, field
+
+from ...model.policy import Policy
+from ...settings import parse
+from . import baselines
+from .brain import Engine
+from .judging import Verdict, accounted, judged
+from .literal import Literal
+from .play import Match
+from .scenario import ScenarioName, build
+from .story import Story, Teller
+from .timeline import Accountant
+from .world import RouteWorld
+
+ENGINE, LITERAL = "engine", "seed taken literally"
+STRONGEST, CHEAPEST, GUESS = "always strongest", "always cheapest", "static best guess"
+ORACLE, FIXED_ORACLE = "oracle", "oracle, one choice"
+BASELINES = (STRONGEST, CHEAPEST, GUESS, LITERAL)
+"""Everyone that does not know the truth, beside the engine."""
+ORACLES = (ORACLE, FIXED_ORACLE)
+
+SIMULATED_SETTINGS = """\
+# The product's defaults, and what an operator of these routes would say.
+safety:
+  # The hard limit of 5 s on p95 is what counts here; a slower model within it is no harm.
+  max_latency_increase: 1.5
+strategies:
+  adaptive_parameters:
+    config:
+      parameters:
+        - {name: temperature, low: 0.0, high: 1.2, default: 0.7}
+        - {name: max_tokens, low: 256, high: 4096, default: 1024, log: true, integer: true}
+"""
+
+
+def usual_policy() -> Policy:
+    """The policy that the scoreboard runs under when none is named."""
+    return parse(SIMULATED_SETTINGS, {}).policy
+
+
+@dataclass(slots=True, kw_only=True)
+class Season:
+    """What a seed of a scenario came to, by player; `story` of one route where it was asked for."""
+
+    scenario: ScenarioName
+    seed: int
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    story: Story | None = None
+
+
+def play(name: ScenarioName, seed: int, policy: Policy, *, days: int | None, scopes: int, told: bool = False) -> Season:
+    """Play a seed; everyone meets the same requests, incidents and chance.
+
+    `told` keeps the story of the first route, for the report.
+    """
+    scenario = build(name, seed, days=days, scopes=scopes)
+    season = Season(scenario=name, seed=seed)
+    for number, route in enumerate(scenario.routes):
+        world = RouteWorld(scenario, route, policy)
+        accountant = Accountant(world)
+        engine = Engine(route.name, policy)
+        teller = Teller(engine) if told and number == 0 else None
+        played = Match(world, engine, teller.listen if teller else _nobody).run()
+        verdicts = {ENGINE: judged(world, accountant, played)}
+        if teller:
+            season.story = teller.tell(world, accountant, played)
+        verdicts[LITERAL] = judged(world, accountant, Match(world, Literal(route.name)).run())
+        for player, timeline in (
+            (STRONGEST, baselines.always(baselines.strongest())),
+            (CHEAPEST, baselines.always(baselines.cheapest())),
+            (GUESS, baselines.always(baselines.best_guess(world))),
+            (ORACLE, baselines.oracle(world)),
+            (FIXED_ORACLE, baselines.oracle_fixed(world)),
+        ):
+            verdicts[player] = accounted(world, accountant, timeline)
+        for player, verdict in verdicts.items():
+            season.verdicts.setdefault(player, Verdict()).add(verdict)
+    return season
+
+
+def _nobody(_minute: int, _arms: object) -> None:
+    pass
