@@ -22,12 +22,27 @@ SUSPICIOUS_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What one guard says: `breached` is proven harm beyond the margin, `suspicious` holds the step."""
+    """What one guard says: `breached` is proven harm beyond the margin, `suspicious` holds the step.
+
+    `worst` is the upper end of the interval of the harm and `margin` what is allowed, both in units of the metric.
+    """
 
     metric: Metric
     breached: bool
     suspicious: bool
+    worst: float
+    margin: float
     evidence: Evidence
+
+    def allows(self, weight: float) -> bool:
+        """Whether this share of the traffic may be put on the change.
+
+        A guard that has seen little says so with a wide interval, and the step waits: no evidence of harm is not
+        evidence of no harm. Up to half of the traffic, what cannot be ruled out must be within the margin on average
+        over all traffic. Beyond half it takes proof that the change itself is within the margin: the arms are compared
+        best at half, and what cannot be proven there would not be proven later.
+        """
+        return (weight if weight <= 0.5 else 1.0) * self.worst <= self.margin
 
 
 MEAN_LATENCY = "mean_latency"
@@ -75,7 +90,16 @@ def judge(
         )
         breached = found.verdict is Verdict.BREACH
         suspicious = found.suspicion > SUSPICIOUS_SHARE
-        readings.append(Reading(metric=metric, breached=breached, suspicious=suspicious, evidence=evidence))
+        readings.append(
+            Reading(
+                metric=metric,
+                breached=breached,
+                suspicious=suspicious,
+                worst=found.interval.high,
+                margin=margins[metric],
+                evidence=evidence,
+            )
+        )
     return readings
 
 

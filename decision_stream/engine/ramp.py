@@ -1,7 +1,7 @@
 """The way of a change to full traffic: steps with a concurrent control, guarded at every report.
 
-A breach of a guard rolls back at once. A step is left when its time is over, enough requests were seen and no guard is
-near a breach; otherwise it holds. At full weight there is no control left, so the change bakes under the watch of the
+A breach of a guard rolls back at once. A step is left when its time is over, enough requests were seen, no guard is
+near a breach, and what the guards cannot rule out would be within the margins at the next weight; otherwise it holds. At full weight there is no control left, so the change bakes under the watch of the
 safety strategy's alarms until its time is over.
 """
 
@@ -12,6 +12,7 @@ from ..model.lifecycle import DecisionState
 from ..model.metrics import ArmSample
 from ..model.outcome import CONTROL, TREATMENT, Outcome
 from ..model.state import LiveDecision, Ramp
+from ..stats.difference import BURN_IN
 from .guard import Reading, closed, judge
 from .orders import order_for
 from .rollback import roll_back
@@ -75,12 +76,25 @@ def _may_step(turn: Turn, ramp: Ramp, readings: list[Reading]) -> bool:
         and ramp.weight < 1.0
         and turn.at_ms - ramp.step_at_ms >= rules.step_ms
         and ramp.step_requests >= rules.min_requests_per_step
-        and not any(reading.suspicious for reading in readings)
+        and not any(reading.suspicious or not reading.allows(_next_weight(turn, ramp)) for reading in readings)
+        and not _is_blind(turn, ramp)
     )
 
 
+def _is_blind(turn: Turn, ramp: Ramp) -> bool:
+    """Whether quality is scored on this scope, and too little of it was seen in the ramp for the guard to speak."""
+    scored = turn.hot.live.quality_samples > 0.0
+    seen = min(ramp.treatment.quality.count, ramp.control.quality.count)
+    # A unit of each block goes into its mean.
+    return scored and seen < BURN_IN + ramp.step
+
+
+def _next_weight(turn: Turn, ramp: Ramp) -> float:
+    return min(1.0, round(ramp.weight + turn.policy.ramp.increment, 9))
+
+
 def _step_up(turn: Turn, live: LiveDecision, ramp: Ramp) -> None:
-    weight = min(1.0, round(ramp.weight + turn.policy.ramp.increment, 9))
+    weight = _next_weight(turn, ramp)
     ramp = replace(
         ramp,
         step=ramp.step + 1,

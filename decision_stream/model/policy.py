@@ -379,8 +379,9 @@ class RampPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_duration_ms: DurationMs = 6 * HOUR_MS
     # Probability that a harmless change is rolled back by one of the guards, over the whole ramp.
     alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
-    # Requests per arm that the guard is planned for.
-    horizon_requests: Annotated[int, Meta(ge=100)] = 4_000
+    # Pairs of requests (of scores, for quality) that the guards are planned for, and sharpest at. Scores spread by 0.2:
+    # it takes 500 pairs to prove that a harmless change is within 5 %, 400 to prove that one of -10 points is not.
+    horizon_requests: Annotated[int, Meta(ge=100)] = 1_000
     min_requests_per_step: Count = 50
 
 

@@ -11,6 +11,7 @@ kafka:
   session_timeout: 6s
   heartbeat_interval: 1s
 ramp:
+  initial_weight: 0.15
   step: 3m
   bake: 5m
 engine:

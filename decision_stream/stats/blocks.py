@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .difference import Difference
+from .difference import BURN_IN, Difference
 from .moments import Moments
 
 _NOTHING = Moments()
@@ -59,7 +59,7 @@ class Blocks:
             load_t=self.load_t + h * h / treatment.count,
         )
 
-    def difference(self, burn_in: int = 30) -> Difference | None:
+    def difference(self, burn_in: int = BURN_IN) -> Difference | None:
         """All blocks together; None before `burn_in` units in each arm beyond one per block, or without any spread."""
         whole = self.closed()
         freedom_c, freedom_t = whole.count_c - whole.blocks, whole.count_t - whole.blocks

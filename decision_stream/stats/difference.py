@@ -7,6 +7,9 @@ from math import isfinite, sqrt
 
 from .moments import Moments
 
+BURN_IN = 30
+"""Units in each arm before a difference is spoken of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -47,7 +50,7 @@ class Difference:
         return Difference(self.estimate - margin, self.variance, self.pairs)
 
 
-def difference(control: Moments, treatment: Moments, burn_in: int = 30) -> Difference | None:
+def difference(control: Moments, treatment: Moments, burn_in: int = BURN_IN) -> Difference | None:
     """Difference of two means with unequal variances; None before `burn_in` units in each arm or without any spread.
 
     The burn-in keeps the plug-in variance honest: without one, a continuous metric is declared different at the first

@@ -68,6 +68,25 @@ def test_lost_quality_is_found():
     assert None not in delays and sorted(delays)[10] <= 30
 
 
+def test_more_traffic_takes_more_proof_and_from_half_on_all_of_it():
+    draw, widest = Random(5), []
+    treatment, control = ArmSample(), ArmSample()
+    for _ in range(30):
+        treatment, control = (
+            treatment.merge(window(draw, 30, 0.8, 0.02)),
+            control.merge(window(draw, 30, 0.8, 0.02)),
+        )
+        (quality,) = (
+            reading
+            for reading in judge(treatment, control, PredictedImpact(), POLICY)
+            if reading.metric is Metric.QUALITY
+        )
+        widest.append(max((weight for weight in (0.05, 0.2, 0.5, 0.51, 1.0) if quality.allows(weight)), default=0.0))
+    assert widest[0] <= 0.05 and widest[-1] == 1.0
+    assert 0.51 not in widest, "what may serve more than half may serve all"
+    assert {0.2, 0.5} & set(widest), "there is a way between nothing and all"
+
+
 def test_a_cost_that_was_promised_is_no_harm():
     from decision_stream.model.decision import ImpactEstimate
 

@@ -75,6 +75,27 @@ def test_harm_in_the_ramp_is_rolled_back_and_not_tried_again():
     assert len(route.directives) == before and "buried" in route.codes()
 
 
+def ramped_with_scores(route: Route, scores: int, minutes: int = 60) -> float:
+    """Measure sixty requests a minute and arm, of which so many are scored; the weight that was reached."""
+    for number in range(minutes):
+        at_ms = START_MS + (10 + number) * MINUTE_MS
+        arms = {
+            name: replace(arm(60, cost_usd=cost), quality=arm(scores).quality)
+            for name, cost in ((TREATMENT, 0.002), (CONTROL, 0.02))
+        }
+        route.tell(outcome(route.directives[-1], OutcomeStatus.MEASURED, at_ms, number, arms=arms))
+        if route.directives[-1].order.weight >= 1.0:
+            break
+    return route.directives[-1].order.weight
+
+
+@pytest.mark.parametrize(("scores", "reached"), [(0, 0.05), (1, 0.05), (3, 0.2), (6, 0.5), (40, 1.0)])
+def test_a_ramp_goes_no_further_than_what_its_scores_can_rule_out(scores, reached):
+    route = Route()
+    told_of_a_cheaper_model(route)
+    assert ramped_with_scores(route, scores) == reached
+
+
 def test_every_step_up_sends_one_order_and_repeats_nothing():
     route = Route()
     told_of_a_cheaper_model(route)
