@@ -1,8 +1,9 @@
 """The way of a change to full traffic: steps with a concurrent control, guarded at every report.
 
 A breach of a guard rolls back at once. A step is left when its time is over, enough requests were seen, no guard is
-near a breach, and what the guards cannot rule out would be within the margins at the next weight; otherwise it holds. At full weight there is no control left, so the change bakes under the watch of the
-safety strategy's alarms until its time is over.
+near a breach, and harm that the guards cannot rule out would be within the margins at the next weight; otherwise it
+holds. At full weight there is no control left, so the change bakes under the watch of the safety strategy's alarms
+until its time is over.
 """
 
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""A player on a route: events through faulty transport to a brain, its orders through a faulty actuator, minute by minute.
+"""A player on a route, minute by minute: events through a faulty transport, orders through a faulty actuator.
 
 Brains differ; the loop, the world and its chance are the same for all that decide.
 """
