@@ -1,4 +1,4 @@
-"""Settings of the demo: the product's defaults, with a ramp short enough to be watched."""
+"""Settings of the simulations: the product's defaults; for the demo, with a ramp short enough to be watched."""
 
 DEMO_SETTINGS = """\
 # The simulated fleet's clock runs faster than the wall's, in its events; the engine does not know.
@@ -33,6 +33,19 @@ monitoring:
   log_format: json
   log_level: warning
 """
+SIMULATED_SETTINGS = """\
+# The product's defaults, and what an operator of these routes would say.
+safety:
+  # The hard limit of 5 s on p95 is what counts here; a slower model within it is no harm.
+  max_latency_increase: 1.5
+strategies:
+  adaptive_parameters:
+    config:
+      parameters:
+        - {name: temperature, low: 0.0, high: 1.2, default: 0.7}
+        - {name: max_tokens, low: 256, high: 4096, default: 1024, log: true, integer: true}
+"""
+"""Settings of the scoreboard."""
 SLOW_MS = 5_000.0
 """The policy's limit on p95 latency, which arms count slow requests against."""
 START_MS = 1_760_000_000_000

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from ...model.policy import Policy
-from ...settings import parse
 from . import baselines
 from .brain import Engine
 from .judging import Verdict, accounted, judged
@@ -20,24 +19,6 @@ ORACLE, FIXED_ORACLE = "oracle", "oracle, one choice"
 BASELINES = (STRONGEST, CHEAPEST, GUESS, LITERAL)
 """Everyone that does not know the truth, beside the engine."""
 ORACLES = (ORACLE, FIXED_ORACLE)
-
-SIMULATED_SETTINGS = """\
-# The product's defaults, and what an operator of these routes would say.
-safety:
-  # The hard limit of 5 s on p95 is what counts here; a slower model within it is no harm.
-  max_latency_increase: 1.5
-strategies:
-  adaptive_parameters:
-    config:
-      parameters:
-        - {name: temperature, low: 0.0, high: 1.2, default: 0.7}
-        - {name: max_tokens, low: 256, high: 4096, default: 1024, log: true, integer: true}
-"""
-
-
-def usual_policy() -> Policy:
-    """The policy that the scoreboard runs under when none is named."""
-    return parse(SIMULATED_SETTINGS, {}).policy
 
 
 @dataclass(slots=True, kw_only=True)
