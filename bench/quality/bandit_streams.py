@@ -6,6 +6,8 @@ import numpy as np
 
 from decision_stream.stats.bandits.linear import LinearModel
 from decision_stream.stats.bandits.linear_bandit import LinearBandit
+from decision_stream.stats.bandits.protocol import Bandit
+from decision_stream.stats.bandits.reset import Resetting
 
 RATES = (0.80, 0.82, 0.85, 0.78, 0.70)
 
@@ -33,6 +35,11 @@ def shipped(dimension: int) -> LinearBandit:
     return LinearBandit(model=LinearModel(dimension=dimension))
 
 
+def resetting(dimension: int) -> Resetting:
+    """An option: more of the evidence is kept, and an arm whose rewards have changed starts anew."""
+    return Resetting(bandit=LinearBandit(model=LinearModel(dimension=dimension, forgetting=0.9999)), patience=4_000.0)
+
+
 def steady(seed: int, events: int = 6000) -> Stream:
     return Stream(np.ones((events, 1)), np.tile(RATES, (events, 1)), None)
 
@@ -53,10 +60,20 @@ def linear(seed: int, events: int = 4000, features: int = 16, arms: int = 5) -> 
     return Stream(np.hstack([np.ones((events, 1)), x]), x @ coefficients.T, 0.1)
 
 
-def play(stream: Stream, seed: int, delay: int = 0, lost: float = 0.0, doubled: float = 0.0) -> Played:
-    """The shipped setting on a stream; rewards come `delay` events later, a share is lost, a share comes twice."""
+def play(
+    stream: Stream,
+    seed: int,
+    delay: int = 0,
+    lost: float = 0.0,
+    doubled: float = 0.0,
+    bandit: Bandit | None = None,
+) -> Played:
+    """A bandit, by default the shipped one, on a stream.
+
+    Rewards come `delay` events later, a share is lost, a share comes twice.
+    """
     rng = np.random.default_rng(seed)
-    bandit = shipped(stream.contexts.shape[1])
+    bandit = bandit or shipped(stream.contexts.shape[1])
     state = bandit.fresh()
     arms = [f"arm-{i}" for i in range(stream.expected.shape[1])]
     waiting, seen = [], set()

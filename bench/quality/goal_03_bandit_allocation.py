@@ -31,14 +31,15 @@ def run(quick: bool) -> list[Figure]:
 
 def _fooled(rng: random.Random, events: int) -> bool:
     """Whether the e-process declares a difference; allocation is renewed every 20 events as in production batches."""
-    counts, rule, arms, chance = [[0, 0], [0, 0]], BetaThompson(floor=0.01), {}, 0.5
+    counts, bandit, chance = [[0, 0], [0, 0]], BetaThompson(forgetting=1.0, floor=0.01), 0.5
+    state = bandit.fresh()
     for event in range(events):
         if event % 20 == 0:
-            chance = rule.select(arms, ["a", "b"], 0.0).propensities[1][1]
+            chance = bandit.select(state, [], ["a", "b"], 0.0).propensities[1][1]
         arm = int(rng.random() < chance)
         reward = float(rng.random() < 0.1)
         counts[arm][int(reward == 0.0)] += 1
-        arms = rule.learn(arms, "ab"[arm], reward)
+        state = bandit.learn(state, "ab"[arm], [], reward, chance if arm else 1.0 - chance)
         if p_value(log_evidence([Counts(*pair) for pair in counts])) <= 0.05:
             return True
     return False

@@ -19,8 +19,7 @@ ANCHOR = "ParetoBandit .95-1.00, without a pacer 1.5-6.9"
 def run(quick: bool) -> list[Figure]:
     table = routing_table.load()
     if table is None:
-        missing = "not installed: pip install --no-deps paretobandit==0.1.1"
-        return [Figure("9 spend / budget", float("nan"), "", "<= 1.05", False, missing)]
+        return [Figure.unmeasured("9 spend / budget", "<= 1.05", routing_table.MISSING)]
     figures = []
     for budget in BUDGETS:
         runs = [_phases(table, budget, seed) for seed in range(69000, 69001 if quick else 69008)]

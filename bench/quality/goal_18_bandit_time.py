@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from . import bandit_streams as streams
+from . import peers
 from .figure import Figure
 
 
@@ -22,5 +23,6 @@ def run(quick: bool) -> list[Figure]:
             choice = bandit.select(state, context, names, 0.5)
             state = bandit.learn(state, choice.arm, context, 0.5, choice.propensity)
         best = min(best, (time.process_time_ns() - started) / rounds / 1_000)
-    peers = "reference: VW 66-100, ParetoBandit 60, MABWiser 390-490 us"
-    return [Figure("18 a bandit's choice and reward", best, "best of 3", "<= 60 us", best <= 60.0, peers, "us", "-")]
+    theirs = peers.microseconds(np.array(contexts[:500]), len(names))
+    told = "best of 3; 16 features, 5 arms"
+    return [Figure("18 a bandit's choice and reward", best, told, "<= 60 us", best <= 60.0, theirs, "us", "-")]

@@ -15,6 +15,7 @@ from datetime import datetime
 from math import exp, floor
 from pathlib import Path
 
+MISSING = "git clone https://github.com/numenta/NAB, and set NAB_DATA to it"
 PROFILES = {"standard": (0.11, 1.0), "low FP": (0.22, 1.0), "low FN": (0.11, 2.0)}
 """Cost of a false alarm and of a missed window."""
 

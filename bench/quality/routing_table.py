@@ -1,6 +1,8 @@
 """Scores and dollars of three models on 3,609 real prompts, from the wheel `paretobandit` 0.1.1 (Apache-2.0).
 
-`pip install --no-deps paretobandit==0.1.1`, or its unpacked folder in PARETOBANDIT_DATA. Contexts: intercept, task
+The wheel is one of the peers in `requirements-oracles.lock`, which `make quality` installs; or PARETOBANDIT_DATA names
+the folder with `val.jsonl` and `test_holdout.jsonl`, unpacked from `pip download --no-deps paretobandit==0.1.1`.
+Contexts: intercept, task
 family (one of nine), log length of the prompt. The reward takes .055 times the log-scaled cost from the judge's score,
 which makes the middle model the best single one at .900.
 """
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+MISSING = "the routing table: make quality installs it, or set PARETOBANDIT_DATA (bench/quality/routing_table.py)"
 FILES = ("val.jsonl", "test_holdout.jsonl")
 
 
@@ -28,7 +31,7 @@ class RoutingTable:
 
 
 def folder() -> Path | None:
-    """Where the table is; None when it is not installed."""
+    """Where the table should be; None when the wheel is not installed."""
     if named := os.environ.get("PARETOBANDIT_DATA"):
         return Path(named)
     spec = importlib.util.find_spec("pareto_bandit")
@@ -36,8 +39,9 @@ def folder() -> Path | None:
 
 
 def load() -> RoutingTable | None:
+    """The table; None when it is not there."""
     where = folder()
-    if where is None:
+    if where is None or not all((where / name).is_file() for name in FILES):
         return None
     rows = [json.loads(line) for name in FILES for line in (where / name).read_text().split("\n") if line]
     models = tuple(sorted(rows[0]["arms"]))

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from ..stats.bandits import setting
 from .command import Autonomy
 from .configuration import Configuration
 from .decision import RiskLevel
@@ -259,13 +260,13 @@ class ReinforcementPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     # Width of `lin_ucb` in standard deviations of the posterior. The seed's 2.0 is too wide for rewards in [0, 1].
     alpha: Annotated[float, Meta(gt=0.0, le=100.0)] = 0.3
     # What `contextual_thompson` multiplies posterior deviations by.
-    posterior_scale: Annotated[float, Meta(gt=0.0, le=10.0)] = 0.6
+    posterior_scale: Annotated[float, Meta(gt=0.0, le=10.0)] = setting.SCALE
     # Features at most; there are 12 and one for each of `segments`. Nothing is padded.
     context_dimension: Annotated[int, Meta(ge=1, le=64)] = 16
     # Segments of the insight that are features: what the route is asked.
     segments: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
     # Share of what is known that is kept per report of an arm: halves in 1,155 reports. The seed's discount factor.
-    forgetting: Share = 0.9994
+    forgetting: Share = setting.FORGETTING
     # How fast the price of money follows spending beyond the budget (step of the dual ascent, per report).
     learning_rate: Share = 0.1
     # Share of the traffic that models not in use get together at most; within it the bandit has its way.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.quality import bandit_streams
+from decision_stream.model.policy import ReinforcementPolicy
 from decision_stream.stats.bandits import setting
 from decision_stream.stats.bandits.linear import LinearModel
 from decision_stream.stats.bandits.linear_bandit import LinearBandit
@@ -43,6 +44,12 @@ def test_no_benchmark_makes_a_setting_of_its_own(goal):
     named = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
     assert "streams" in named
     assert not named & {"LinearBandit", "LinearModel", "ThompsonSampling"}
+
+
+def test_the_product_ships_the_setting():
+    rules = ReinforcementPolicy()
+    assert rules.algorithm == "contextual_thompson"
+    assert (rules.forgetting, rules.posterior_scale) == (setting.FORGETTING, setting.SCALE)
 
 
 def test_the_setting_is_read_without_numpy():
