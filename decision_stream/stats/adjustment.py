@@ -33,6 +33,7 @@ class CoMoments:
     c_xy: float = 0.0
 
     def apply(self, x: float, y: float) -> CoMoments:
+        """With one more pair."""
         return self.merge(CoMoments(1, x, y))
 
     def merge(self, other: CoMoments) -> CoMoments:

@@ -27,7 +27,11 @@ _BUCKET = Struct("<Bdd")
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """2 ** `row` values: their `total`, and their summed squared deviation `spread` from their own mean."""
+    """2 ** `row` values: their `total`, and their summed squared deviation `spread` from their own mean.
+
+    >>> Bucket(row=3, total=2.0, spread=0.5).count
+    8
+    """
 
     row: int
     total: float

@@ -27,6 +27,9 @@ class Difference:
     `variance` is that of the estimate and positive. `pairs` is the clock of every sequential test here: the number of
     pairs (one unit of each arm) that carry as much information; with n units in each arm it is n. It makes unequal
     and changing weights comparable with a plan.
+
+    >>> Difference(estimate=0.5, variance=0.04, pairs=50.0).beyond(0.2).standard_error
+    0.2
     """
 
     estimate: float

@@ -14,7 +14,11 @@ from math import exp, inf, lgamma, log
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Successes and failures of one arm; not negative."""
+    """Successes and failures of one arm; not negative.
+
+    >>> Counts(80, 20).total
+    100
+    """
 
     successes: float
     failures: float
@@ -25,6 +29,7 @@ class Counts:
 
     @property
     def total(self) -> float:
+        """Units of the arm."""
         return self.successes + self.failures
 
 

@@ -42,6 +42,7 @@ class Ledger:
         return level
 
     def begun(self) -> "Ledger":
+        """One more experiment was begun, with the level of before."""
         return replace(self, experiments=self.experiments + 1)
 
     def discovered(self, number: int) -> "Ledger":

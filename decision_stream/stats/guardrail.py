@@ -1,4 +1,8 @@
-"""Guardrails: is the treatment worse than its concurrent control by more than is allowed? Asked after every report."""
+"""Guardrails: is the treatment worse than its concurrent control by more than is allowed? Asked after every report.
+
+Two one-sided tests against one margin (Schuirmann 1987; for non-inferiority, ICH E9 1998, section 3.3.2), each by the
+bound of `reflection`.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,10 @@ class GuardrailReading:
     a breach, -1 a pass. `interval` is for the harm itself (treatment minus control, positive is worse), valid at every
     look; its level is 1 - 2 alpha. `alpha` is the error budget of each side: of a false breach over the guardrail's
     whole life, and likewise of a false pass.
+
+    >>> even = GuardrailReading(Verdict.UNDECIDED, 0.0, 0.1, -1.3, 2.6, Interval(-0.3, 0.3, 0.975), 0.0125)
+    >>> even.suspicion
+    -0.5
     """
 
     verdict: Verdict
@@ -40,6 +48,7 @@ class GuardrailReading:
 
     @property
     def suspicion(self) -> float:
+        """Evidence as a share of what a breach needs."""
         return self.score / self.bound
 
 

@@ -1,7 +1,8 @@
 """Before an experiment: how many units it needs, what it can see, how long it takes.
 
 For the bound of `reflection` with its planned end: the power of a look at every event is the chance that a Brownian
-motion with drift passes the bound by its end (Bachelier-Levy), which is closed form.
+motion with drift passes the bound by its end (Bachelier-Levy; Siegmund 1985, "Sequential analysis", chapter 3),
+which is closed form.
 """
 
 from dataclasses import dataclass

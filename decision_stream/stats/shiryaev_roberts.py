@@ -22,7 +22,7 @@ def advanced(statistics: Sequence[float], ratios: Iterable[float]) -> tuple[floa
     """The statistics after one more observation: R_n = (1 + R_{n-1}) * ratio, one for each alternative.
 
     `ratios` are likelihood ratios of the observation, or any numbers of at least 0 whose mean is at most 1 while
-    nothing is wrong (Shin, Ramdas & Rinaldo 2022, "E-detectors", definition 2.4): the promise holds for both. An empty
+    nothing is wrong (Shin, Ramdas & Rinaldo 2022, "E-detectors"): the promise holds for both. An empty
     tuple starts.
 
     >>> advanced(advanced((), (2.0, 0.5)), (2.0, 0.5))

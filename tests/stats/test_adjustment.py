@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from decision_stream.stats.adjustment import CoMoments, cuped, stratified
 from decision_stream.stats.difference import difference
 from decision_stream.stats.moments import Moments
-from decision_stream.stats.ratio import difference_of_ratios, linearised
 
 values = st.floats(-1e3, 1e3)
 
@@ -51,23 +50,3 @@ def test_strata_undo_a_shifted_mixture():
     easy, hard = (Moments(30, 0.9, 1.0), Moments(70, 0.9, 2.0)), (Moments(70, 0.3, 2.0), Moments(30, 0.3, 1.0))
     assert stratified({"easy": easy, "hard": hard}).estimate == pytest.approx(0.0)
     assert stratified({}) is None
-
-
-def test_ratio_of_sessions_is_covered_where_counting_events_is_not():
-    rng, covered = random.Random(4602), 0
-    for _ in range(300):
-        arms = []
-        for _ in range(2):
-            arm = CoMoments()
-            for _ in range(100):
-                level, events = rng.gauss(1.0, 0.4), rng.randint(1, 20)
-                arm = arm.apply(float(events), sum(rng.gauss(level, 0.1) for _ in range(events)))
-            arms.append(arm)
-        found = difference_of_ratios(*arms)
-        covered += abs(found.estimate) <= 1.96 * found.standard_error
-    assert covered / 300 == pytest.approx(0.95, abs=0.035)
-
-
-def test_a_ratio_without_denominator_is_refused():
-    with pytest.raises(ValueError, match="denominator"):
-        linearised(CoMoments(2, 0.0, 1.0))

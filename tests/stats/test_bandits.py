@@ -8,6 +8,7 @@ import pytest
 from decision_stream.stats.bandits.beta import BetaArm, BetaState, BetaThompson
 from decision_stream.stats.bandits.choice import chances_of_being_best, choose
 from decision_stream.stats.bandits.linear import LinearModel, LinearState
+from decision_stream.stats.bandits.linear_bandit import LinearBandit
 from decision_stream.stats.bandits.pacing import Pacer
 from decision_stream.stats.bandits.pending import Pending, Waiting
 from decision_stream.stats.bandits.rules import EpsilonGreedy, ThompsonSampling, UpperConfidence
@@ -167,3 +168,13 @@ def test_late_lost_and_doubled_rewards_each_have_one_answer():
     late, pending = pending.expired(now_ms=100, patience_ms=50)
     assert [name for name, _ in late] == ["d2"]
     assert not pending.waiting
+
+
+def test_silence_may_count_as_a_default_reward_and_a_reward_after_that_counts_for_nothing():
+    bandit, pending = LinearBandit(), Pending().made("d0", Waiting("a", (1.0,), 0.5, 0))
+    state = bandit.fresh()
+    late, pending = pending.expired(now_ms=100, patience_ms=50)
+    for _, choice in late:
+        state = bandit.learn(state, choice.arm, choice.context, 0.0, choice.propensity)
+    assert bandit.believe(state, [1.0], ["a"]).means[0] == pytest.approx(0.5)
+    assert pending.rewarded("d0") == (None, pending)

@@ -6,7 +6,6 @@ from itertools import pairwise
 import pytest
 
 from decision_stream.stats.false_discovery import Ledger, _gamma
-from decision_stream.stats.family import holm, shared
 from decision_stream.stats.normal import upper
 
 
@@ -45,17 +44,3 @@ def test_a_discovery_refills_the_purse():
 def test_a_discovery_of_no_experiment_is_refused():
     with pytest.raises(ValueError, match="not among"):
         Ledger(2, (3,))
-
-
-def test_holm_of_one_claim_is_the_claim():
-    assert holm({"only": 0.04}) == {"only": 0.04}
-    assert holm({}) == {}
-
-
-def test_holm_never_orders_claims_otherwise_than_their_p_values():
-    adjusted = holm({"a": 0.2, "b": 0.01, "c": 0.015})
-    assert adjusted["b"] <= adjusted["c"] <= adjusted["a"] <= 1.0
-
-
-def test_shares_of_a_family_sum_to_alpha():
-    assert shared(0.05, 4) * 4 == pytest.approx(0.05)

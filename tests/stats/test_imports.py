@@ -1,15 +1,21 @@
 """The statistics stay light: nothing that the worker imports loads scipy.stats, pandas or a peer."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-ALL_STATISTICS = """
-import importlib, pkgutil, decision_stream.stats as room
+PACKAGE = Path(__file__).parents[2] / "decision_stream"
+
+EVERYTHING = """
+import importlib, pkgutil
+room = importlib.import_module("decision_stream.{room}")
 for module in pkgutil.walk_packages(room.__path__, room.__name__ + "."):
     importlib.import_module(module.name)
 """
+ROOMS = ("stats", "model", "strategies", "engine", "wire", "stream", "broker")
 HEAVY = ("scipy.stats", "pandas", "river", "optuna", "moocore", "sklearn", "vowpalwabbit", "mabwiser")
 
 
@@ -19,10 +25,26 @@ def loaded(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("code", [ALL_STATISTICS, "import decision_stream.stream.worker"], ids=["stats", "worker"])
-def test_no_heavy_package_is_loaded(code):
-    assert not loaded(code) & set(HEAVY)
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_heavy_package_is_loaded_by_any_module_of_a_room(room):
+    assert not loaded(EVERYTHING.format(room=room)) & set(HEAVY)
+
+
+def test_no_heavy_package_is_loaded_by_the_worker():
+    assert not loaded("import decision_stream.stream.worker") & set(HEAVY)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_function_of_a_room_imports_a_heavy_package_late(room):
+    """A search of the sources, for what is imported inside a function is loaded by no import of the module."""
+    for path in (PACKAGE / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            heavy = [name for name in names for package in HEAVY if f"{name}.".startswith(f"{package}.")]
+            assert not heavy, f"{path}:{node.lineno} imports {heavy}"
 
 
 def test_the_statistics_alone_load_no_scipy():
-    assert not any(name.split(".")[0] == "scipy" for name in loaded(ALL_STATISTICS))
+    assert not any(name.split(".")[0] == "scipy" for name in loaded(EVERYTHING.format(room="stats")))

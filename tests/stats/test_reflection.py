@@ -6,7 +6,7 @@ import pytest
 
 from decision_stream.stats import reflection
 from decision_stream.stats.difference import Difference, difference, share
-from decision_stream.stats.planning import crossing, detectable, pairs_needed, power, time_to_decision
+from decision_stream.stats.planning import pairs_needed
 
 
 def declared(rng: random.Random, rates: tuple[float, float], planned: int, alpha: float = 0.05) -> bool:
@@ -38,30 +38,6 @@ def test_interval_excludes_zero_exactly_when_the_bound_is_passed():
         interval = reflection.interval(found, 150.0, 0.05)
         passed = abs(reflection.score(found, 150.0)) > reflection.bound(0.05)
         assert passed == (interval.low > 0.0 or interval.high < 0.0)
-
-
-def test_planning_functions_invert_each_other():
-    pairs = pairs_needed(0.02, 0.2, power=0.9)
-    assert power(0.02, 0.2, pairs) == pytest.approx(0.9)
-    assert detectable(pairs, 0.2, power=0.9) == pytest.approx(0.02)
-
-
-def test_crossing_agrees_with_a_simulated_random_walk():
-    rng, steps = random.Random(4003), 400
-    hits = 0
-    for _ in range(1000):
-        position = 0.0
-        for _ in range(steps):
-            position += rng.gauss(1.5 / steps, steps**-0.5)
-            if position >= 1.5:
-                hits += 1
-                break
-    assert hits / 1000 == pytest.approx(crossing(1.5, 1.5), abs=0.06)  # the walk misses crossings between its steps
-
-
-def test_a_route_without_traffic_never_decides():
-    assert time_to_decision(100, 0.0, (0.5, 0.5)).hours == float("inf")
-    assert not time_to_decision(100, 0.0, (0.5, 0.5), longest_hours=24).fits
 
 
 @pytest.mark.parametrize("bad", [0.0, 1.0, float("nan"), -0.1])

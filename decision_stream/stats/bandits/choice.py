@@ -31,8 +31,10 @@ class Choice:
 def choose(names: Sequence[str], chances: Sequence[float], draw: float, floor: float = 0.01) -> Choice:
     """Take an arm: `draw` in [0, 1) against `chances`, each first mixed up to at least `floor`.
 
-    A floor above 0 keeps every arm observable, without which no later estimate about it is possible. It is cut to an
-    even share when there are many arms. ValueError for no arms, chances that are no distribution or a draw outside.
+    Chances that are computed, drawn against and recorded are the ground of later estimates (Agarwal et al. 2016,
+    "Making contextual decisions with low technical debt"). A floor above 0 keeps every arm observable, without which no
+    estimate about it is possible; it is cut to an even share when there are many arms. ValueError for no arms, chances
+    that are no distribution or a draw outside.
 
     >>> choose(["a", "b"], [0.9, 0.1], draw=0.95)
     Choice(arm='b', propensity=0.108, propensities=(('a', 0.892), ('b', 0.108)))

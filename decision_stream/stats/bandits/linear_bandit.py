@@ -17,7 +17,7 @@ class LinearBandit:
 
     `balance`, in (0, 1]: a reward counts 1 / max(propensity, balance) times. Below 1 the fit is for all contexts, and
     not for those in which the arm was taken: better where rewards are not linear, and dearer in variance (Dimakopoulou,
-    Zhou, Athey & Imbens 2019, "Balanced linear contextual bandits", section 3).
+    Zhou, Athey & Imbens 2019, "Balanced linear contextual bandits").
 
     >>> bandit = LinearBandit()
     >>> bandit.select(bandit.fresh(), [1.0], ["a", "b"], draw=0.7).arm

@@ -19,12 +19,18 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Choices by id, oldest first, at most `limit`; the oldest is dropped for a newer one and counts as lost."""
+    """Choices by id, oldest first, at most `limit`; the oldest is dropped for a newer one and counts as lost.
+
+    A reward is learnt once, with the arm, context and propensity of its choice: `rewarded` gives them out and forgets
+    them, so that a doubled reward finds nothing. A choice that `expired` is learnt with a default reward where silence
+    means something (no click), and not at all where it does not.
+    """
 
     waiting: Mapping[str, Waiting] = field(default_factory=lambda: MappingProxyType({}))
     limit: int = 200
 
     def made(self, choice: str, waiting: Waiting) -> Pending:
+        """With one more choice that waits."""
         kept = {**self.waiting, choice: waiting}
         while len(kept) > self.limit:
             kept.pop(next(iter(kept)))

@@ -4,7 +4,7 @@ Each reward is a bet against "this arm still earns what is believed of it, or as
 1 + l (m - r) while rewards r fall short of m, and by 1 + l (r - m) while they exceed it. For rewards in a known range
 that is fair whatever their distribution, so that the Shiryaev-Roberts statistic over the bets keeps its promise: the
 mean number of an arm's rewards between two false alarms is at least `patience`, as far as m is known (Shin, Ramdas &
-Rinaldo 2022, "E-detectors: a nonparametric framework for sequential change detection", section 3). Restarting an arm on
+Rinaldo 2022, "E-detectors: a nonparametric framework for sequential change detection"). Restarting an arm on
 its alarm is after Liu, Lee & Shroff (2018), "A change-detection based framework for piecewise-stationary multi-armed
 bandit problem". What is believed carries an error of its own: m is taken one standard deviation further away.
 """

@@ -33,7 +33,12 @@ def offered(names: Sequence[str]) -> Sequence[str]:
 
 
 class Rule(Protocol):
-    """Chooses one of the arms that are believed in."""
+    """Chooses one of the arms that are believed in.
+
+    >>> even = Belief(("a", "b"), np.array([0.5, 0.5]), np.array([0.1, 0.1]))
+    >>> [rule.select(even, draw=0.2).arm for rule in (ThompsonSampling(), UpperConfidence(), EpsilonGreedy())]
+    ['a', 'a', 'a']
+    """
 
     def select(self, belief: Belief, draw: float) -> Choice:
         """The choice for a draw in [0, 1), with the chance of every arm."""
@@ -71,6 +76,12 @@ class UpperConfidence:
     floor: float = setting.FLOOR
 
     def select(self, belief: Belief, draw: float) -> Choice:
+        """The arm with the highest upper end, up to the floor of the others.
+
+        >>> belief = Belief(("known", "new"), np.array([0.8, 0.7]), np.array([0.0, 0.3]))
+        >>> UpperConfidence().select(belief, draw=0.5).arm
+        'new'
+        """
         return choose(
             belief.names, _all_on_best(belief, belief.means + self.width * belief.deviations), draw, self.floor
         )
@@ -78,11 +89,16 @@ class UpperConfidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpsilonGreedy:
-    """The best mean, and with probability `epsilon` any arm."""
+    """The best mean, and with probability `epsilon` any arm (Sutton & Barto 2018, section 2.2)."""
 
     epsilon: float = 0.1
 
     def select(self, belief: Belief, draw: float) -> Choice:
+        """The arm with the highest mean, or any.
+
+        >>> EpsilonGreedy().select(Belief(("a", "b"), np.array([0.8, 0.7]), np.array([0.1, 0.1])), draw=0.5).propensity
+        0.95
+        """
         return choose(belief.names, _all_on_best(belief, belief.means), draw, self.epsilon / len(belief.names))
 
 

@@ -22,6 +22,9 @@ class Kernel:
     cov(f_c(x), f_c'(x')) = level_sd² [c = c'] + amplitude² k(x, x') (1 if c = c' else context_correlation)
     with k the Matérn 5/2 correlation, Rasmussen & Williams (2006) eq. 4.17, and one length scale per axis.
     `amplitude` and `level_sd` are in the unit of the outcomes, `scales` in unit coordinates.
+
+    >>> Kernel(scales=(0.5,), amplitude=2.0).variance
+    5.0
     """
 
     scales: tuple[float, ...]
@@ -86,7 +89,12 @@ def matern52(left: Floats, right: Floats, scales: tuple[float, ...]) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
-    """The surface after some outcomes; made by `condition`, used at once, never stored."""
+    """The surface after some outcomes; made by `condition`, used at once, never stored.
+
+    >>> nowhere = Inputs(np.empty((0, 1)), np.empty(0, np.int64))
+    >>> condition(Kernel((0.5,), 1.0, 0.0), nowhere, np.empty(0), np.empty(0)).log_evidence
+    -0.0
+    """
 
     kernel: Kernel
     inputs: Inputs
@@ -111,7 +119,13 @@ class Posterior:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """Posterior of the surface at some inputs: `mean`, shape (m,), and what is needed for covariances."""
+    """Posterior of the surface at some inputs: `mean`, shape (m,), and what is needed for covariances.
+
+    >>> at = Inputs(np.array([[0.2], [0.7]]), np.array([0, 0]))
+    >>> seen = condition(Kernel((0.5,), 1.0, 0.0), at, np.array([1.0, 0.0]), np.array([0.01, 0.01])).predict(at)
+    >>> seen.sd.round(2).tolist(), seen.gain_over(0)[0].round(2).tolist()
+    ([0.1, 0.1], [0.0, -0.98])
+    """
 
     kernel: Kernel
     at: Inputs
