@@ -65,7 +65,7 @@ def install(name: str) -> None:
 
             OrderedProducer.flush = flush_then_pass
         case "in_recovery":
-            _after(OwnedStore, "apply_changelog_batch", point)
+            _after(OwnedStore, "take_in", point)
 
 
 def _before(owner: type, name: str, point: Failpoint) -> None:

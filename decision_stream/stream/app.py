@@ -208,7 +208,8 @@ async def prepare(app: EngineApp) -> None:
         return  # Another stage was faster while the metadata came.
     app.scopes = Scopes(store, settings.cached_scopes)
     app.scopes.forget(app.consumer_generation_id)
-    app.outlet = Outlet(producer, changelog, outputs, lambda: app.consumer.is_idle)
+    app.outlet = Outlet(producer, changelog, outputs, app.scopes.keep, lambda: app.consumer.is_idle)
+    app.scopes.before_eviction = app.outlet.write_deferred
     app.processor = Processor(
         scopes=app.scopes,
         outlet=app.outlet,
@@ -303,7 +304,9 @@ async def _run(app: EngineApp, name: str, full_name: str, stream: StreamT[bytes]
             waiting_bytes = take(
                 name, full_name, partition, record.offset, record.timestamp, record.key, record.value, record.headers
             )
-            if waiting_bytes > limit or producer.is_congested:
+            if waiting_bytes > limit:
+                await app.settle()
+            elif producer.is_congested:
                 await producer.deliver()
         expected[partition] = (generation, next_offset)
         app.consumer.ack(message)
@@ -411,6 +414,7 @@ def _on_ready(app: EngineApp, seconds: float) -> None:
     for name in INPUTS:
         _tell_paused(app, name)
     if hasattr(app, "scopes"):
+        app.outlet.forget_deferred()
         app.scopes.forget(app.consumer_generation_id)
         app.processor.resume(_committed(app))
     app.ready_at = time.monotonic()

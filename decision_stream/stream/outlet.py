@@ -3,45 +3,72 @@
 So an output that anybody has seen can always be told again with the same bytes, and a crash at any moment leaves either
 nothing of an event or all of it. The scope's next write then drops outputs that the broker has acknowledged from the
 outbox.
+
+What quiet events did to a scope is written once for all of them: when nothing is left to apply, before a commit, or
+after `PATIENCE_S` for a worker that is behind.
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..wire.trace import TRACEPARENT
 from .hardening.producer import OrderedProducer
-from .record import Applied
+from .record import Applied, Output, StoredScope, hot_write
+from .scopes import Writes
 
 Future = asyncio.Future[Any]
+PATIENCE_S = 0.25
+"""A worker that is behind writes a quiet scope this often; nobody waits for what it says, since it is late anyway."""
 
 
 class _Held:
-    """Outputs of one record on their way: until the state is durable, and then until all of them are acknowledged."""
+    """Outputs of a scope on their way: until their state is durable, and then until all of them are acknowledged."""
 
-    __slots__ = ("key", "outputs", "partition", "remaining", "scope", "sequences")
+    __slots__ = ("events", "key", "outputs", "partition", "remaining", "scope", "sequences", "stored")
 
-    def __init__(self, scope: str, key: bytes, partition: int, applied: Applied) -> None:
+    def __init__(self, scope: str, key: bytes, partition: int) -> None:
         self.scope = scope
         self.key = key
         self.partition = partition
-        self.sequences = applied.sequences
-        self.outputs = applied.outputs
+        self.stored: StoredScope | None = None
+        self.events = 0
+        self.sequences: list[int] = []
+        self.outputs: list[Output] = []
         self.remaining = 0
+
+    def add(self, applied: Applied) -> None:
+        """One more event whose outputs wait for the same write."""
+        self.stored = applied.stored
+        self.events += 1
+        self.sequences += applied.sequences
+        self.outputs += applied.outputs
 
 
 class Outlet:
-    """Sends what applying came to. `delivered` names, by scope, the sequences whose outputs have arrived."""
+    """Sends what applying came to. `delivered` names, by scope, the sequences whose outputs have arrived.
+
+    `keep` brings a scope's writes into the table in memory; `is_idle` says whether nothing is left to apply.
+    """
 
     def __init__(
-        self, producer: OrderedProducer, changelog: str, topics: Mapping[str, str], is_idle: Callable[[], bool]
+        self,
+        producer: OrderedProducer,
+        changelog: str,
+        topics: Mapping[str, str],
+        keep: Callable[[int, Writes], None],
+        is_idle: Callable[[], bool],
     ) -> None:
         self._producer = producer
-        self._is_idle = is_idle
-        self._is_pushing = False
         self._changelog = changelog
         self._topics = topics
+        self._keep = keep
+        self._is_idle = is_idle
+        self._is_pushing = False
+        self._deferred: dict[str, _Held] = {}
+        self._deferred_at = 0.0
         self._held: dict[Future, list[_Held]] = {}
         self._waiting: dict[Future, list[_Held]] = {}
         self._submitted = 0
@@ -50,20 +77,36 @@ class Outlet:
 
     def send(self, scope: str, key: bytes, partition: int, applied: Applied) -> None:
         """Write the state, then send the outputs when it is durable; a repetition is sent at once."""
-        held = _Held(scope, key, partition, applied)
-        durable: Future | None = None
-        for record_key, value in applied.writes:
-            durable = self._producer.append(self._changelog, partition, record_key, value)
         self._submitted += 1
-        if durable is None:
+        held = self._deferred.get(scope)
+        if held is None:
+            held = _Held(scope, key, partition)
+            if applied.is_deferred:
+                if not self._deferred:
+                    self._deferred_at = time.monotonic()
+                self._deferred[scope] = held
+        held.add(applied)
+        if applied.writes:
+            self._deferred.pop(scope, None)
+            self._write(held, applied.writes)
+        elif not applied.is_deferred and self._deferred.get(scope) is not held:
             self._release(held)
-            return
-        waiting = self._held.get(durable)
-        if waiting is None:
-            self._held[durable] = [held]
-            durable.add_done_callback(self._on_durable)
+
+    def write_deferred(self, scope: str | None = None) -> None:
+        """Write what is deferred of a scope, or of all."""
+        if scope is None:
+            deferred, self._deferred = self._deferred, {}
         else:
-            waiting.append(held)
+            held = self._deferred.pop(scope, None)
+            deferred = {} if held is None else {scope: held}
+        for held in deferred.values():
+            assert held.stored is not None
+            self._write(held, (hot_write(held.stored),))
+
+    def forget_deferred(self) -> None:
+        """Partitions have moved; what was not written is not committed either, and comes again to whoever owns it."""
+        self._submitted -= sum(held.events for held in self._deferred.values())
+        self._deferred.clear()
 
     def take_delivered(self, scope: str) -> frozenset[int]:
         """Sequences of the scope that have arrived since the last call."""
@@ -77,6 +120,7 @@ class Outlet:
 
     async def settle(self) -> None:
         """Wait until everything submitted so far has arrived; raises `ProducerSendError` when anything failed."""
+        self.write_deferred()
         target = self._submitted
         while self._released < target:
             await self._producer.deliver()
@@ -98,12 +142,26 @@ class Outlet:
         self.rest()
 
     def rest(self) -> None:
-        """When there is nothing left to apply, what was appended leaves at once; else it waits for more."""
+        """When nothing is left to apply, what is deferred is written and leaves at once; else it waits for more."""
         if self._is_idle():
+            self.write_deferred()
             self._producer.push()
+        elif self._deferred and time.monotonic() - self._deferred_at > PATIENCE_S:
+            self.write_deferred()
+
+    def _write(self, held: _Held, writes: Writes) -> None:
+        self._keep(held.partition, writes)
+        for record_key, value in writes:
+            durable = self._producer.append(self._changelog, held.partition, record_key, value)
+        waiting = self._held.get(durable)
+        if waiting is None:
+            self._held[durable] = [held]
+            durable.add_done_callback(self._on_durable)
+        else:
+            waiting.append(held)
 
     def _release(self, held: _Held) -> None:
-        self._released += 1
+        self._released += held.events
         futures: set[Future] = set()
         for output in held.outputs:
             headers = ((TRACEPARENT, output.traceparent.encode()),) if output.traceparent else ()

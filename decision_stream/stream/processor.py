@@ -109,16 +109,17 @@ class Processor:
                 self._policy,
                 delivered=self._outlet.take_delivered(scope),
                 resumed_at=self._resumed_at[partition],
+                may_defer=True,
             )
         except StateTooLarge as fault:
             raise MalformedMessage(ReasonCode.SEMANTIC, str(fault)) from fault
         if applied.effects is None:
             if applied.writes:
-                self._scopes.put(scope, partition, applied)
+                self._scopes.put(scope, applied.stored)
             self._outlet.send(scope, scope.encode(), partition, applied)
             self._observer.repeated(topic)
             return 0
-        self._scopes.put(scope, partition, applied)
+        self._scopes.put(scope, applied.stored)
         self._outlet.send(scope, scope.encode(), partition, applied)
         if applied.stored.state.cold is not stored.state.cold:
             self._observer.holds(scope, applied.stored.state.cold)

@@ -7,15 +7,19 @@ between the two writes is repaired on load, and what one event changes becomes d
 
 The first record of a new owner is a hot record with the cold part inside: its epoch begins in one write, and no cold
 record of an epoch is there before it.
+
+The hot record of a quiet event may wait for the next one of its scope, which then carries both: state, fence and
+outputs of several events become durable in one write, as if the worker had come to all of them or to none. An event
+with a proposal or an order is written at once.
 """
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .. import ENGINE_VERSION
 from ..engine.step import step
@@ -31,6 +35,8 @@ from ..wire.codec import encode
 
 FORMAT = 1
 MAX_STATE_BYTES = 512 * 1024
+MAX_DEFERRED_BYTES = 32 * 1024
+"""Outputs of a scope that may wait for a common write, in bytes."""
 GENESIS = b"\x00" * 32
 COLD_SUFFIX = b"\x00cold"
 
@@ -95,9 +101,11 @@ class ColdRecord(Struct, frozen=True, array_like=True):
     previous: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredScope:
-    """A scope as it is stored, decoded."""
+class StoredScope(Struct, frozen=True, kw_only=True):
+    """A scope as it is stored, decoded.
+
+    `deferred_bytes` is the size of the outputs that are not in a written record yet.
+    """
 
     state: ScopeState
     fence: dict[str, int]
@@ -109,10 +117,10 @@ class StoredScope:
     outbox: tuple[OutboxEntry, ...] = ()
     cold_version: int = 0
     cold_bytes: bytes = b""
+    deferred_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(Struct, frozen=True, kw_only=True):
     """What applying one record came to.
 
     `writes` are table writes in the order they must reach the changelog; `outputs` may be sent once those are durable,
@@ -122,6 +130,9 @@ class Applied:
     to have: redelivery would bring them in the order of their topics, and a reader would meet a later decision before
     an earlier one. It writes the state under its own epoch before, so that what it repeats cannot be contradicted by a
     late write of the owner before it. After that a redelivered record leads to nothing.
+
+    When `is_deferred`, nothing is written yet: the scope's next write carries it, at the latest `hot_write` of what is
+    stored, and `outputs` wait for that.
     """
 
     stored: StoredScope
@@ -129,6 +140,7 @@ class Applied:
     writes: tuple[tuple[bytes, bytes], ...]
     outputs: tuple[Output, ...]
     sequences: tuple[int, ...] = ()
+    is_deferred: bool = False
 
 
 class _Rank(Struct, frozen=True, array_like=True):
@@ -167,18 +179,21 @@ def apply(
     *,
     delivered: Set[int] = frozenset(),
     resumed_at: Mapping[str, int] = _NOWHERE,
+    may_defer: bool = False,
 ) -> Applied:
-    """Apply one record.
+    """Apply one record; with `may_defer` a quiet one is left to the scope's next write.
 
     The broker is known to have the outputs of the sequences in `delivered`, and of all events below the offset at
     which this owner began to read their topic (`resumed_at`); their outbox entries are dropped.
     Raises `StateTooLarge`; any other error is a mistake of the engine. In both cases nothing has changed.
     """
-    waiting = tuple(
-        entry
-        for entry in stored.outbox
-        if entry.sequence not in delivered and entry.offset >= resumed_at.get(entry.topic, 0)
-    )
+    waiting = stored.outbox
+    if delivered or stored.is_new_epoch:
+        waiting = tuple(
+            entry
+            for entry in waiting
+            if entry.sequence not in delivered and entry.offset >= resumed_at.get(entry.topic, 0)
+        )
     again = waiting if stored.is_new_epoch else ()
     if source.offset <= stored.fence.get(source.topic, -1):
         return _repeated(stored, again)
@@ -195,6 +210,9 @@ def apply(
     entry = OutboxEntry(sequence, source.topic, source.offset, outputs)
     changed = state.cold is not stored.state.cold
     cold_bytes = _encode(state.cold) if changed or not stored.cold_bytes else stored.cold_bytes
+    deferred_bytes = stored.deferred_bytes + len(journal)
+    is_quiet = not (changed or effects.outputs or stored.is_new_epoch or stored.is_cold_inside)
+    is_deferred = may_defer and is_quiet and deferred_bytes <= MAX_DEFERRED_BYTES
     after = StoredScope(
         state=state,
         epoch=stored.epoch,
@@ -206,8 +224,13 @@ def apply(
         outbox=(*waiting, entry),
         cold_version=stored.cold_version + changed,
         cold_bytes=cold_bytes,
+        deferred_bytes=deferred_bytes if is_deferred else 0,
     )
-    writes = [(state.scope.encode(), _hot_bytes(after))]
+    if is_deferred:
+        return Applied(
+            stored=after, effects=effects, writes=(), outputs=outputs, sequences=(sequence,), is_deferred=True
+        )
+    writes = [hot_write(after)]
     if not stored.is_new_epoch and (changed or stored.is_cold_inside):
         record = ColdRecord(FORMAT, after.epoch, after.cold_version, cold_bytes, stored.cold_bytes)
         writes.insert(0, (cold_key(state.scope), _encode(record)))
@@ -222,6 +245,11 @@ def apply(
         outputs=_outputs_of(told),
         sequences=tuple(one.sequence for one in told),
     )
+
+
+def hot_write(stored: StoredScope) -> tuple[bytes, bytes]:
+    """The table write that makes a scope durable as it is, when its cold part is."""
+    return stored.state.scope.encode(), _hot_bytes(stored)
 
 
 def load(scope: str, hot_bytes: bytes | None, cold_bytes: bytes | None, *, generation: int | None = 1) -> StoredScope:
@@ -277,7 +305,7 @@ def without_topics(hot_bytes: bytes, topics: Set[str]) -> bytes:
         raise UnreadableState(f"a stored record cannot be read: {fault}") from fault
     fence = {name: offset for name, offset in hot.fence.items() if name not in topics}
     outbox = tuple(entry for entry in hot.outbox if entry.topic not in topics)
-    return _encode(msgspec.structs.replace(hot, fence=fence, outbox=outbox))
+    return _encode(replace(hot, fence=fence, outbox=outbox))
 
 
 def outbox_bytes(stored: StoredScope) -> int:
@@ -328,7 +356,7 @@ def _repeated(stored: StoredScope, again: tuple[OutboxEntry, ...]) -> Applied:
     return Applied(
         stored=stored,
         effects=None,
-        writes=((stored.state.scope.encode(), _hot_bytes(stored)),),
+        writes=(hot_write(stored),),
         outputs=_outputs_of(again),
         sequences=tuple(entry.sequence for entry in again),
     )

@@ -1,18 +1,25 @@
 """The scopes a worker owns: decoded on first use, the newest kept in memory, all of them in the table."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from .hardening.store import OwnedStore
 from .incarnation import MARK_PREFIX
-from .record import COLD_SUFFIX, Applied, StoredScope, cold_key, empty, load
+from .record import COLD_SUFFIX, StoredScope, cold_key, empty, load
+
+Writes = tuple[tuple[bytes, bytes], ...]
 
 
 class Scopes:
-    """Reads and keeps stored scopes. A scope that is pushed out of memory is decoded from the table again."""
+    """Reads and keeps stored scopes. A scope that is pushed out of memory is decoded from the table again.
+
+    `before_eviction` is called with the name of a scope before that, to bring what is deferred of it into the table.
+    """
 
     def __init__(self, store: OwnedStore, kept: int) -> None:
         self._store = store
         self._kept = kept
+        self.before_eviction: Callable[[str], None] = lambda scope: None
         self._decoded: OrderedDict[str, StoredScope] = OrderedDict()
         self._taken_up: set[str] = set()
         self._generation = 1
@@ -35,15 +42,20 @@ class Scopes:
             stored = load(scope, hot, cold, generation=generation)
         return stored
 
-    def put(self, scope: str, partition: int, applied: Applied) -> None:
+    def put(self, scope: str, stored: StoredScope) -> None:
         """Keep what applying an event came to."""
         self._taken_up.add(scope)
-        self._decoded[scope] = applied.stored
+        self._decoded[scope] = stored
         self._decoded.move_to_end(scope)
-        for key, value in applied.writes:
-            self._store.put(partition, key, value)
         if len(self._decoded) > self._kept:
-            self._decoded.popitem(last=False)
+            oldest = next(iter(self._decoded))
+            self.before_eviction(oldest)
+            del self._decoded[oldest]
+
+    def keep(self, partition: int, writes: Writes) -> None:
+        """Bring what is written to the changelog into the table."""
+        for key, value in writes:
+            self._store.put(partition, key, value)
 
     def forget(self, generation: int) -> None:
         """Partitions have moved: decode from the recovered table, and begin new epochs in this generation."""

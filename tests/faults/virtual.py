@@ -5,8 +5,10 @@ The stored scopes, the fence, the outbox and the order of writing are the produc
 group's generations and the crashes. Every choice is drawn from the seed, so a failing schedule runs again exactly.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
+
+from msgspec.structs import replace
 
 from decision_stream.model.event import Event
 from decision_stream.model.journal import Source
@@ -17,6 +19,7 @@ from decision_stream.stream.record import (
     StoredScope,
     apply,
     cold_key,
+    hot_write,
     load,
     supersedes,
 )
@@ -75,6 +78,7 @@ class Worker:
     writes: list[Sent] = field(default_factory=list)
     outputs: list[Sent] = field(default_factory=list)
     after: dict[int, list[Sent]] = field(default_factory=dict)
+    deferred: Sent | None = None
     pending: dict[str, list[tuple[int, list[Sent]]]] = field(default_factory=lambda: {topic: [] for topic in TOPICS})
     delivered: set[int] = field(default_factory=set)
 
@@ -90,7 +94,13 @@ class Worker:
         stored = self.stored if self.guards.fence else replace(self.stored, fence={})
         event = self.log.inputs[topic][offset]
         done = apply(
-            stored, source, event, self.policy, delivered=frozenset(self.delivered), resumed_at=self.resumed_at
+            stored,
+            source,
+            event,
+            self.policy,
+            delivered=frozenset(self.delivered),
+            resumed_at=self.resumed_at,
+            may_defer=True,
         )
         self.stored = done.stored
         sent = self._send(done)
@@ -106,15 +116,30 @@ class Worker:
             self.position[topic] += 1
 
     def _send(self, done: Applied) -> list[Sent]:
-        writes = [Sent(write, None) for write in done.writes]
+        """Writes and outputs on their way; the hot write of a deferred event is one that is not on its way yet."""
         told = done.outputs if done.effects is not None or self.guards.outbox else ()
         outputs = [Sent(None, output, done.sequences) for output in told]
-        self.writes += writes
+        if done.is_deferred:
+            self.deferred = self.deferred or Sent(None, None)
+            writes = [self.deferred]
+        else:
+            writes = [Sent(write, None) for write in done.writes]
+            if writes and self.deferred is not None:
+                self.deferred.write, writes[-1] = writes[-1].write, self.deferred
+                self.deferred = None
+            self.writes += writes
         if writes and self.guards.outputs_after_state:
-            self.after[id(writes[-1])] = outputs
+            self.after.setdefault(id(writes[-1]), []).extend(outputs)
         else:
             self.outputs += outputs
         return writes + outputs
+
+    def write_deferred(self) -> None:
+        """Let what is deferred be written, as before a commit and whenever there is nothing left to apply."""
+        if self.deferred is not None:
+            self.deferred.write = hot_write(self.stored)
+            self.writes.append(self.deferred)
+            self.deferred = None
 
     def acknowledge_write(self, times: int = 1) -> None:
         """The broker takes the oldest write; more than once when the acknowledgement was lost and it was sent again."""
@@ -140,6 +165,7 @@ class Worker:
 
     def let_go(self) -> None:
         """A clean leave or rebalance: everything arrives, then all of it is committed."""
+        self.write_deferred()
         while self.writes or self.outputs:
             self.acknowledge_write()
             self.acknowledge_output()
@@ -149,6 +175,8 @@ class Worker:
         """Commit what may be committed; the broker refuses a generation that is over."""
         if self.generation != self.log.generation:
             return
+        if self.guards.gate:
+            self.write_deferred()
         for topic, entries in self.pending.items():
             while entries and (not self.guards.gate or all(sent.arrived for sent in entries[0][1])):
                 offset, _ = entries.pop(0)
@@ -202,16 +230,18 @@ class Schedule:
         draw = Random(self.seed)
         # Each schedule has its own mixture of faults, some of them not at all.
         often = {name: draw.choice((0.0, 1.0, 3.0)) for name in FAULTS}
-        weights = [8.0, 4 + 2 * often["slow write"], 4 + 2 * often["slow output"], 1 + often["slow commit"]]
+        weights = [8.0, 3.0, 4 + 2 * often["slow write"], 4 + 2 * often["slow output"], 1 + often["slow commit"]]
         weights += [share * often[name] for name, share in FAULTS.items()]
         owner, zombies = take_up(self.log, self.guards, self.policy), []
         for _ in range(self.steps):
-            action = draw.choices(("apply", "write", "output", "commit", *FAULTS), weights)[0]
+            action = draw.choices(("apply", "rest", "write", "output", "commit", *FAULTS), weights)[0]
             self.happened.add(action)
             alive = True
             match action:
                 case "apply":
                     alive = owner.apply_next(draw.choice(TOPICS))
+                case "rest":
+                    owner.write_deferred()
                 case "write":
                     owner.acknowledge_write()
                 case "output":
@@ -244,6 +274,7 @@ class Schedule:
                     if draw.random() < 0.5:
                         zombie.apply_next(draw.choice(TOPICS))
                     else:
+                        zombie.write_deferred()
                         zombie.acknowledge_write()
                         if not self.guards.self_fencing:
                             zombie.acknowledge_output()

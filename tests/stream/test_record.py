@@ -21,6 +21,7 @@ from decision_stream.stream.record import (
     apply,
     cold_key,
     empty,
+    hot_write,
     load,
     supersedes,
 )
@@ -204,3 +205,38 @@ def test_restarts_and_redeliveries_anywhere_change_no_output(redelivered, crashe
         (output.topic, output.value) for outputs in wanted for output in outputs
     ]
     assert stored.state == calm.state and stored.head == calm.head
+
+
+def calm(stored: StoredScope, minutes: range, may_defer: bool) -> tuple[StoredScope, list, list]:
+    """Quiet insights in a row, all delivered so far: the scope, its writes, the outputs."""
+    writes, outputs = [], []
+    for minute in minutes:
+        done = apply(stored, at(minute), insight(minute), POLICY, may_defer=may_defer)
+        stored = done.stored
+        writes += done.writes
+        outputs += done.outputs
+    return stored, writes, outputs
+
+
+def test_quiet_events_that_share_a_write_come_to_the_same_bytes_as_with_a_write_each():
+    begun, table, _ = told(range(4))
+    each, writes, outputs = calm(begun, range(4, 9), may_defer=False)
+    together, none, same = calm(begun, range(4, 9), may_defer=True)
+    assert len(writes) == 5 and none == [] and same == outputs
+    assert hot_write(together) == writes[-1] == hot_write(each)
+    assert read_back(table | dict((hot_write(together),))).state == together.state
+
+
+def test_an_event_with_an_output_or_a_change_of_the_cold_part_is_written_at_once_with_what_was_deferred():
+    begun, _, _ = told(range(4))
+    stored, _, _ = calm(begun, range(4, 7), may_defer=True)
+    done = apply(stored, at(7), insight(7, candidates=(estimate("new"),)), POLICY, may_defer=True)
+    assert not done.is_deferred and [key for key, _ in done.writes] == [cold_key(SCOPE), SCOPE.encode()]
+    assert [entry.sequence for entry in done.stored.outbox] == list(range(1, 9))
+
+
+def test_what_is_deferred_is_bounded(monkeypatch):
+    begun, _, _ = told(range(4))
+    monkeypatch.setattr(record, "MAX_DEFERRED_BYTES", 2_000)
+    stored, writes, _outputs = calm(begun, range(4, 24), may_defer=True)
+    assert 3 <= len(writes) < 20 and stored.deferred_bytes <= 2_000
