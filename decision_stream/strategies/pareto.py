@@ -18,6 +18,7 @@ from ..model.policy import ParetoPolicy, Policy, ReferenceRange
 from ..model.state import HotState, Live
 from ..stats import confidence_sequence
 from ..stats import pareto as front
+from .models import known_models
 from .protocol import Idea, Opinion, View
 
 P95_SCORE = 1.6449
@@ -165,7 +166,7 @@ def _log_spread(estimate: ModelEstimate) -> float:
 def _feasible(
     view: View, current: ModelEstimate, rules: ParetoPolicy
 ) -> tuple[list[ModelEstimate], tuple[Reason, ...]]:
-    known = {estimate.model: estimate for estimate in view.policy.catalog} | view.state.cold.estimates
+    known = known_models(view.policy, view.state.cold)
     floor = max(
         rules.min_quality_threshold,
         view.policy.threshold_based.performance.min_quality_score,

@@ -14,6 +14,7 @@ from ..stats import normal
 from ..stats.empirical_bernstein import DifferenceEvidence
 from ..stats.family import shared
 from . import bandit as bandits
+from .models import known_models
 from .pareto import estimate_in_use
 from .protocol import View
 from .reward import expected_reward
@@ -31,17 +32,12 @@ def arm_of(configuration: Configuration, model: str) -> str:
     return configuration.patched(change_to(configuration, model)).id
 
 
-def known_models(view: View) -> dict[str, ModelEstimate]:
-    """What the catalogue says of each model, or what was measured."""
-    return {one.model: one for one in view.policy.catalog} | view.state.cold.estimates
-
-
 def candidates(view: View, rules: ReinforcementPolicy) -> tuple[dict[str, float], tuple[Reason, ...]]:
     """Models that could be switched to with their chance of a gain, and why others could not.
 
     To explore what constraints would refuse is for nothing.
     """
-    known = known_models(view)
+    known = known_models(view.policy, view.state.cold)
     current = estimate_in_use(view.state.hot.live, view.configuration.model)
     offered: dict[str, float] = {}
     refused: list[Reason] = []
@@ -64,7 +60,11 @@ def chance_of_gain(view: View, model: str, rules: ReinforcementPolicy) -> float:
     Over all contexts alike: what an arm may be worth at another hour is no reason to go on for ever.
     """
     return _chance(
-        view, model, known_models(view), estimate_in_use(view.state.hot.live, view.configuration.model), rules
+        view,
+        model,
+        known_models(view.policy, view.state.cold),
+        estimate_in_use(view.state.hot.live, view.configuration.model),
+        rules,
     )
 
 

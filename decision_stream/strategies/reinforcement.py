@@ -26,6 +26,7 @@ from . import bandit as bandits
 from . import context as features
 from . import prospects
 from .comparison import MISMATCH_LEVEL, impact_of
+from .models import known_models
 from .pareto import estimate_in_use
 from .protocol import Idea, Opinion, View, is_busy
 
@@ -245,7 +246,7 @@ def _likeliest(offered: dict[str, float], rules: ReinforcementPolicy) -> tuple[s
 
 def _primed(view: View, chosen: tuple[str, ...], rules: ReinforcementPolicy) -> Bandit:
     """The bandit with what is said of the models that are new to it."""
-    known = prospects.known_models(view)
+    known = known_models(view.policy, view.state.cold)
     said = {prospects.arm_of(view.configuration, model): known[model] for model in chosen}
     current = estimate_in_use(view.state.hot.live, view.configuration.model)
     if current is not None:
