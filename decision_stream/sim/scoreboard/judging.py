@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...model.configuration import Configuration
-from ...model.decision import ConcludeExperiment, Interval, ModelSwitch, StartExperiment
+from ...model.decision import ConcludeExperiment, Evidence, Interval, ModelSwitch, StartExperiment
 from ...strategies.comparison import QUALITY_ONLY, objective_of
 from ..incidents import HARMFUL, Incident, IncidentKind
 from .play import Adopted, Made, Played
@@ -61,6 +61,8 @@ class Verdict:
     # Stated intervals by kind: how many held the truth, and how many there were.
     held: Counter[str] = field(default_factory=Counter)
     stated: Counter[str] = field(default_factory=Counter)
+    # Off-policy estimates of a gain in reward less the truth.
+    off_policy: list[float] = field(default_factory=list)
 
     def add(self, other: "Verdict") -> None:
         """Take in another route."""
@@ -73,6 +75,7 @@ class Verdict:
         self.trapped += other.trapped
         self.held.update(other.held)
         self.stated.update(other.stated)
+        self.off_policy += other.off_policy
 
 
 def accounted(world: RouteWorld, accountant: Accountant, timeline: Timeline) -> Verdict:
@@ -88,6 +91,7 @@ def judged(world: RouteWorld, accountant: Accountant, played: Played) -> Verdict
     found.counts.update(judge.counted())
     found.answers = [answer for incident in world.route.incidents if (answer := judge.answer(incident)) is not None]
     found.trapped = [trapped for made in played.made if (trapped := judge.trapped(made)) is not None]
+    found.off_policy = judge.off_policy_errors()
     for kind, interval, truth in judge.intervals():
         found.stated[kind] += 1
         found.held[kind] += interval.low <= truth <= interval.high
@@ -179,6 +183,11 @@ class _Judge:
         """Kind, stated interval and truth of everything that was claimed; claims about a trap are left out."""
         found: list[tuple[str, Interval, float]] = []
         for made in self._played.made:
+            found += [
+                ("off-policy gain", evidence.interval, truth)
+                for evidence, truth in self._of_exploration(made)
+                if evidence.interval is not None
+            ]
             match made.decision.decision:
                 case ModelSwitch(to_model=model) if made.target is not None and model not in self._world.route.traps:
                     found += self._of_switch(made, made.target)
@@ -187,6 +196,39 @@ class _Judge:
                 case _ if made.decision.strategy == "ramp_guard" and made.target is not None:
                     found += self._of_guard(made, made.target)
         return found
+
+    def off_policy_errors(self) -> list[float]:
+        """Errors of the estimates that exploration rests on."""
+        return [
+            evidence.statistic - truth
+            for made in self._played.made
+            for evidence, truth in self._of_exploration(made)
+            if evidence.statistic is not None
+        ]
+
+    def _of_exploration(self, made: Made) -> list[tuple[Evidence, float]]:
+        """Off-policy evidence of a decision with the true gain in reward while it was gathered."""
+        starts = [it for it in self._starts.values() if it.decision.strategy == made.decision.strategy]
+        began = next((it for it in reversed(starts) if it.minute < made.minute), None)
+        if began is None or not isinstance(began.decision.decision, StartExperiment):
+            return []
+        span = slice(began.minute // SLOT_MINUTES, made.minute // SLOT_MINUTES + 1)
+        arms = {name: began.left.patched(changes) for name, changes in began.decision.decision.challengers.items()}
+        found = []
+        for evidence in made.decision.evidence:
+            name = evidence.detail.partition("always ")[2].partition(":")[0]
+            if evidence.method == "off_policy_bound" and name in arms:
+                found.append((evidence, self._reward(arms[name], span) - self._reward(began.left, span)))
+        return found
+
+    def _reward(self, configuration: Configuration, span: slice) -> float:
+        rules, it = self._world.policy.reinforcement, self._world.figures(configuration)
+        reward = (
+            rules.weights.quality * it.seen
+            + rules.weights.cost * (1.0 - it.cost_usd / rules.max_cost_usd)
+            + rules.weights.latency * (1.0 - it.mean_ms / rules.max_latency_ms)
+        )
+        return float(reward[span].mean())
 
     def _of_switch(self, made: Made, target: Configuration) -> list[tuple[str, Interval, float]]:
         old, new, day = self._calm(made.left), self._calm(target), self._day(made.minute)
@@ -250,9 +292,13 @@ class _Judge:
             within = incident.start_minute <= made.minute < incident.end_minute + AFTERMATH_MINUTES
             if incident.kind in HARMFUL and within and incident.model == made.left.model:
                 return False
+        slot = slice(made.minute // SLOT_MINUTES, made.minute // SLOT_MINUTES + 12)
+        figures, limits = self._world.figures(made.left), self._world.policy.threshold_based.performance
+        if bool((figures.p95_ms[slot] > limits.max_latency_p95_ms).any()):
+            # The operator's hard limit was truly broken.
+            return False
         if made.target is None or made.target == made.left:
             return True
-        slot = slice(made.minute // SLOT_MINUTES, made.minute // SLOT_MINUTES + 12)
         left, target = self._world.figures(made.left).worth[slot], self._world.figures(made.target).worth[slot]
         return bool(len(left)) and float(left.mean()) >= float(target.mean()) - TOLERANCE
 

@@ -23,11 +23,16 @@ ORACLES = (ORACLE, FIXED_ORACLE)
 
 @dataclass(slots=True, kw_only=True)
 class Season:
-    """What a seed of a scenario came to, by player; `story` of one route where it was asked for."""
+    """What a seed of a scenario came to, by player; `story` of one route where it was asked for.
+
+    `allowing` holds the routes on which one fixed choice would cost at least 30 % less than the strongest model at
+    quality within 2 points of it.
+    """
 
     scenario: ScenarioName
     seed: int
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    allowing: dict[str, Verdict] = field(default_factory=dict)
     story: Story | None = None
 
 
@@ -58,7 +63,14 @@ def play(name: ScenarioName, seed: int, policy: Policy, *, days: int | None, sco
             verdicts[player] = accounted(world, accountant, timeline)
         for player, verdict in verdicts.items():
             season.verdicts.setdefault(player, Verdict()).add(verdict)
+            if _allows(verdicts):
+                season.allowing.setdefault(player, Verdict()).add(verdict)
     return season
+
+
+def _allows(verdicts: dict[str, Verdict]) -> bool:
+    start, best = verdicts[STRONGEST].account, verdicts[FIXED_ORACLE].account
+    return best.cost_usd <= 0.7 * start.cost_usd and best.value >= start.value - 0.02 * start.requests
 
 
 def _nobody(_minute: int, _arms: object) -> None:
