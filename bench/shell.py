@@ -20,9 +20,9 @@ from decision_stream.broker.embedded import EmbeddedKafka
 from decision_stream.broker.topics import apply, topic_table
 
 from .load import records
+from .worker import cpu_s
 
 PARTITIONS = 4
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 Row = tuple[str, float, str]
 
 
@@ -196,15 +196,26 @@ async def _open_loop(kafka: EmbeddedKafka) -> list[Row]:
             await asyncio.sleep(8.0)
             await scene.until_judged()
             scene.latencies.clear()
-            cpu, at = _cpu_s(worker.pid), time.monotonic()
+            cpu, at = cpu_s(worker.pid), time.monotonic()
             await asyncio.sleep(15.0)
-            spent = (_cpu_s(worker.pid) - cpu) / (time.monotonic() - at)
+            spent = (cpu_s(worker.pid) - cpu) / (time.monotonic() - at)
             found = sorted(scene.latencies)
             p50, p99 = (found[int(len(found) * share)] * 1e3 for share in (0.5, 0.99))
             rows.append((f"open loop {rate:,.0f}/s: ms to the verdict, 99th percentile", p99, f"median {p50:.0f} ms"))
             rows.append((f"open loop {rate:,.0f}/s: us CPU per insight", spent / rate * 1e6, f"{spent:.0%} of a core"))
             await feeding
     return rows
+
+
+async def _idle(kafka: EmbeddedKafka) -> list[Row]:
+    async with _scene(kafka, "idle") as scene:
+        worker = scene.start_worker()
+        await scene.feed(200.0, 10.0)
+        await scene.until_judged()
+        await asyncio.sleep(3.0)
+        cpu = cpu_s(worker.pid)
+        await asyncio.sleep(10.0)
+        return [("idle worker: % of a core", (cpu_s(worker.pid) - cpu) * 10.0, "500 scopes")]
 
 
 async def _many_scopes(kafka: EmbeddedKafka) -> list[Row]:
@@ -278,6 +289,7 @@ PARTS: dict[str, Callable[[EmbeddedKafka], Awaitable[list[Row]]]] = {
     "stop": _stop,
     "takeover": _take_over,
     "latency": _open_loop,
+    "idle": _idle,
     "scopes": _many_scopes,
     "overload": _overload,
     "recovery": _recovery,
@@ -301,12 +313,6 @@ async def _measure(names: tuple[str, ...]) -> list[Row]:
     finally:
         await asyncio.to_thread(kafka.stop)
     return rows
-
-
-def _cpu_s(pid: int) -> float:
-    """CPU seconds a process has used, all threads, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
 def _rss_mb(pid: int) -> float:

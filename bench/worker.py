@@ -1,6 +1,7 @@
 """The whole worker on a real Kafka beside bare Faust on the same bytes: process CPU while a backlog is drained."""
 
 import asyncio
+import math
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from .load import records
 
 COUNT, SCOPES, PARTITIONS = 24_000, 500, 4
 WARM_UP = 6_000
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+YARDSTICK = "bare Faust, pass-through and table"
 
 
 def measure() -> list[tuple[str, float, str]]:
@@ -30,19 +31,25 @@ async def _measure(bootstrap_servers: str, description: str) -> list[tuple[str, 
     loaded = records(COUNT, SCOPES)
     size = sum(len(value) for _, value in loaded) // len(loaded)
     bare = [sys.executable, str(Path(__file__).with_name("bare_faust.py")), bootstrap_servers]
+    alone = [sys.executable, "-m", "bench.shell_alone", bootstrap_servers, "bs.", str(PARTITIONS)]
     whole = [sys.executable, "-m", "decision_stream", "run", "-b", bootstrap_servers]
-    rows = []
-    for name, command in (
-        ("bare Faust, pass-through", [*bare, "bp.", "pass"]),
-        ("bare Faust, pass-through and table", [*bare, "bt.", "table"]),
-        ("the whole worker", whole),
+    rows: list[tuple[str, float, str]] = []
+    yardstick = math.nan
+    for name, prefix, command, insights in (
+        ("bare Faust, pass-through", "bp.", [*bare, "bp.", "pass"], loaded),
+        (YARDSTICK, "bt.", [*bare, "bt.", "table"], loaded),
+        ("the shell alone, with all guarantees", "bs.", alone, loaded),
+        ("the whole worker", "bw.", whole, loaded),
+        ("the whole worker, one hot key", "bh.", whole, records(COUNT, 1)),
     ):
-        prefix = command[-2] if command[0:2] == bare[0:2] else "bw."
         specs = topic_table(prefix=prefix, app_id=f"{prefix}app", partitions=PARTITIONS)
         await apply(bootstrap_servers, specs)
-        await _fill(bootstrap_servers, prefix, loaded)
+        await _fill(bootstrap_servers, prefix, insights)
         spent, rate = await _drain(bootstrap_servers, prefix, command)
-        rows.append((name, spent, f"{rate:,.0f} insights/s"))
+        if name == YARDSTICK:
+            yardstick = spent
+        share = "" if math.isnan(yardstick) else f"; {spent / yardstick:.2f} of bare Faust with a table"
+        rows.append((name, spent, f"{rate:,.0f} insights/s{share}"))
     rows.append(("", float("nan"), f"{size} B per insight; {description}"))
     return rows
 
@@ -75,7 +82,7 @@ async def _drain(bootstrap_servers: str, prefix: str, command: list[str]) -> tup
         while True:
             assert worker.poll() is None, f"{command[1]} ended with {worker.returncode}"
             done = sum((await consumer.end_offsets(parts)).values())
-            now, cpu = time.monotonic(), _cpu_s(worker.pid)
+            now, cpu = time.monotonic(), cpu_s(worker.pid)
             if begun is None and done >= WARM_UP:
                 begun = (done, now, cpu)
             if done >= COUNT and begun is not None:
@@ -88,7 +95,6 @@ async def _drain(bootstrap_servers: str, prefix: str, command: list[str]) -> tup
         await asyncio.to_thread(worker.wait)
 
 
-def _cpu_s(pid: int) -> float:
-    """CPU seconds a process has used, all threads, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+def cpu_s(pid: int) -> float:
+    """CPU seconds a process has used, all threads, user and system: its own clock, to the nanosecond."""
+    return time.clock_gettime((~pid << 3) | 2)
