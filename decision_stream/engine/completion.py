@@ -13,6 +13,7 @@ from ..model.state import ConfigurationVersion, LiveDecision
 from . import experiments, ledger
 from .ending import ended
 from .lifecycle import HARMFUL
+from .realised import realised
 from .rollback import forget_measurements
 from .tombstones import bury
 from .turn import Turn
@@ -25,7 +26,13 @@ def complete(turn: Turn, live: LiveDecision) -> None:
     decision = live.decision
     if isinstance(decision.decision, CHANGES_CONFIGURATION) and decision.changes.facets:
         target = turn.target_of(decision)
-        version = ConfigurationVersion(configuration=target, since_ms=turn.at_ms, decision_id=decision.id, healthy=True)
+        version = ConfigurationVersion(
+            configuration=target,
+            since_ms=turn.at_ms,
+            decision_id=decision.id,
+            healthy=True,
+            quality=_quality(turn, live),
+        )
         kept = turn.policy.safety.max_rollback_depth + 1
         turn.update(
             configuration=target,
@@ -37,6 +44,16 @@ def complete(turn: Turn, live: LiveDecision) -> None:
         forget_measurements(turn)
     reason = "the break is over" if isinstance(decision.decision, CircuitBreak) else "held its guards to the end"
     close(turn, live, DecisionState.COMPLETED, reason)
+
+
+def _quality(turn: Turn, live: LiveDecision) -> float:
+    """Where quality stands after this change, against the first configuration: what the ramp measured, added up.
+
+    The point and not the bound: the errors of many ramps go both ways.
+    """
+    stands = turn.cold.history[-1].quality if turn.cold.history else 0.0
+    measured = realised(live.ramp).get("quality") if live.ramp is not None else None
+    return stands + (measured.log_ratio if measured is not None else 0.0)
 
 
 def close(turn: Turn, live: LiveDecision, to: DecisionState, reason: str) -> None:

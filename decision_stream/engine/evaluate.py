@@ -78,10 +78,8 @@ def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> 
         experiment = turn.cold.experiment
         # An exploration's slice is thin and holds no dearer model: what it adds to the window moves neither the
         # measurements of the configuration in use by much, nor an alarm before the exploration's own guards stop it.
-        mixed = (experiment is not None and not experiment.yields) or any(
-            live.ramp is not None or live.decision.kind == "circuit_break" for live in turn.cold.live
-        )
-        if not mixed:
+        ramping = any(live.ramp is not None or live.decision.kind == "circuit_break" for live in turn.cold.live)
+        if not ramping and (experiment is None or experiment.yields):
             hot = replace(hot, live=taken_in(hot.live, insight))
         for strategy in strategies:
             # One of the two broad excepts of the engine: a broken optimiser must not silence the safety strategy.
@@ -90,9 +88,10 @@ def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> 
             except Exception as fault:
                 isolation.failed(turn, strategy.name, fault)
                 sound = tuple(other for other in sound if other is not strategy)
-        if mixed:
+        if ramping:
             # The window mixes two configurations. Hard limits hold for both; what is compared with the past is the
-            # business of the ramp's guards, which know what change was promised.
+            # business of the ramp's guards, which know what change was promised. An experiment promises nothing: its
+            # alarms go on, or a model that gets worse for all arms at once would go unseen for days.
             before = turn.hot
             hot = replace(
                 hot,

@@ -7,7 +7,8 @@ from ..model.insight import Insight
 from ..model.state import Live
 
 FORGETTING = 0.98
-"""Weight of the past per window: 50 windows' worth of memory, so that a price change shows within the hour."""
+"""Weight of the past per minute: fifty minutes' worth of memory, so that a price change shows within the hour."""
+MINUTE_MS = 60_000
 
 
 def taken_in(live: Live, insight: Insight) -> Live:
@@ -15,14 +16,15 @@ def taken_in(live: Live, insight: Insight) -> Live:
 
     Variances are averaged, not standard deviations; a window without quality samples leaves quality as it is.
     """
-    weight = live.weight * FORGETTING + 1.0
+    kept = FORGETTING ** (insight.window_ms / MINUTE_MS)
+    weight = live.weight * kept + 1.0
     rate = 1.0 / weight
     performance, cost, quality = insight.performance, insight.cost, insight.quality
-    samples = live.quality_samples * FORGETTING + quality.samples
+    samples = live.quality_samples * kept + quality.samples
     quality_rate = quality.samples / samples if samples > 0.0 else 0.0
     return Live(
         weight=weight,
-        requests=live.requests * FORGETTING + performance.requests,
+        requests=live.requests * kept + performance.requests,
         quality=_mixed(live.quality, quality.score, quality_rate),
         quality_stddev=_mixed_deviation(live.quality_stddev, quality.stddev, quality_rate),
         quality_samples=samples,

@@ -40,7 +40,7 @@ class Alarm(Struct, frozen=True, kw_only=True, array_like=True):
 class Live(Struct, frozen=True, kw_only=True, array_like=True):
     """Recent measurements of the configuration in use, with exponential forgetting; sums over requests.
 
-    `weight` is the effective number of windows behind the means, at most 1 / (1 - forgetting).
+    `weight` is the effective number of windows behind the means.
     """
 
     weight: float = 0.0
@@ -88,12 +88,17 @@ class Saving(Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class ConfigurationVersion(Struct, frozen=True, kw_only=True):
-    """A configuration that was in full use, since when, by which decision, and whether it held its guards."""
+    """A configuration that was in full use, since when, by which decision, and whether it held its guards.
+
+    `quality` is the logarithm of its quality over that of the scope's first configuration, as the ramps between them
+    measured it.
+    """
 
     configuration: Configuration
     since_ms: int
     decision_id: str | None = None
     healthy: bool = False
+    quality: float = 0.0
 
 
 class Ramp(Struct, frozen=True, kw_only=True):

@@ -7,21 +7,25 @@ by a guarded ramp.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from ..model.configuration import ConfigurationChanges, ParameterChange, ParameterValue
 from ..model.insight import Insight
 from ..model.journal import Reason
+from ..model.outcome import CONTROL
 from ..model.policy import Policy, TunedParameter
 from ..model.state import Experiment, HotState
 from ..stats.search.space import Dimension, Space
 from .ab_testing import conclusion, start
-from .comparison import judgement, objective_of
+from .allowance import least_share
+from .comparison import QUALITY_ONLY, compare, judgement, objective_of
 from .experiment_plan import plan
 from .protocol import Opinion, View, experiment_of, is_busy
 
 TRIAL = "trial"
+ONE_SIDED = 1.645
+"""Normal quantile at 95 %."""
 _LEAST_SAMPLES = 100
 _USUAL_SPREAD = 0.1
 """How much the objective usually varies over the tuned space, as a share of its value (standard deviation)."""
@@ -58,6 +62,9 @@ class AdaptiveParameters:
         found = judgement(experiment, weights, min_samples=_LEAST_SAMPLES, early=True)
         if not found.over:
             return self._silent(found.code, found.detail)
+        if found.winner is not None and not _keeps_quality(experiment, found.winner.name, view):
+            detail = f"{found.winner.name} gains, and may give up more quality than is left to give"
+            found = replace(found, code="quality_not_kept", detail=detail, winner=None)
         return Opinion(ideas=(conclusion(experiment, found, view, max(rules.min_improvement, 0.01)),))
 
     def _try(self, view: View) -> Opinion:
@@ -95,6 +102,13 @@ class AdaptiveParameters:
 
     def _silent(self, code: str, detail: str = "") -> Opinion:
         return Opinion(reasons=(Reason(source=self.name, code=code, detail=detail),))
+
+
+def _keeps_quality(experiment: Experiment, name: str, view: View) -> bool:
+    """Whether the lower end of a 90 % interval of the quality is not below what the policy lets all changes lose."""
+    quality = compare(experiment.samples[CONTROL], experiment.samples[name], QUALITY_ONLY)
+    least = least_share(view.state.cold, view.policy.pareto) - 1.0
+    return quality is not None and quality.estimate - ONE_SIDED * quality.standard_error >= least
 
 
 def _next_setting(view: View) -> ConfigurationChanges | None:

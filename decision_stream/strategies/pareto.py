@@ -18,6 +18,7 @@ from ..model.policy import ParetoPolicy, Policy, ReferenceRange
 from ..model.state import HotState, Live
 from ..stats import confidence_sequence
 from ..stats import pareto as front
+from .allowance import least_share
 from .models import known_models
 from .protocol import Idea, Opinion, View
 
@@ -170,7 +171,7 @@ def _feasible(
     floor = max(
         rules.min_quality_threshold,
         view.policy.threshold_based.performance.min_quality_score,
-        current.quality * (1.0 - rules.max_quality_loss),
+        current.quality * least_share(view.state.cold, rules),
     )
     max_latency_ms = min(rules.max_latency_threshold_ms, view.policy.threshold_based.performance.max_latency_p95_ms)
     feasible: list[ModelEstimate] = []

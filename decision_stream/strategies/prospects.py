@@ -9,11 +9,12 @@ from ..model.configuration import Configuration, ConfigurationChanges, ModelChan
 from ..model.journal import Reason
 from ..model.metrics import ModelEstimate
 from ..model.outcome import CONTROL
-from ..model.policy import Policy, ReinforcementPolicy
+from ..model.policy import ReinforcementPolicy
 from ..stats import normal
 from ..stats.empirical_bernstein import DifferenceEvidence
 from ..stats.family import shared
 from . import bandit as bandits
+from .allowance import least_share
 from .models import known_models
 from .pareto import estimate_in_use
 from .protocol import View
@@ -47,7 +48,7 @@ def candidates(view: View, rules: ReinforcementPolicy) -> tuple[dict[str, float]
             refused.append(Reason(source=SOURCE, code="buried", detail=model))
         elif is_disproven(view, model, rules):
             refused.append(Reason(source=SOURCE, code="proven_not_better", detail=model))
-        elif (reason := _infeasible(known[model], current, view.policy)) is not None:
+        elif (reason := _infeasible(known[model], current, view)) is not None:
             refused.append(reason)
         else:
             offered[model] = _chance(view, model, known, current, rules)
@@ -114,8 +115,9 @@ def _evidence(view: View, model: str) -> DifferenceEvidence | None:
     return bandit.evidence.get(arm_of(view.configuration, model))
 
 
-def _infeasible(estimate: ModelEstimate, current: ModelEstimate | None, policy: Policy) -> Reason | None:
+def _infeasible(estimate: ModelEstimate, current: ModelEstimate | None, view: View) -> Reason | None:
     """Whether constraints on a switch forbid it, by the price list and by what was measured well enough."""
+    policy = view.policy
     rules, safety = policy.pareto, policy.safety
     largest_usd = rules.max_cost_threshold_usd
     slowest_ms = min(rules.max_latency_threshold_ms, policy.threshold_based.performance.max_latency_p95_ms)
@@ -123,7 +125,7 @@ def _infeasible(estimate: ModelEstimate, current: ModelEstimate | None, policy: 
     if current is not None:
         largest_usd = min(largest_usd, current.cost_usd * (1.0 + safety.max_cost_increase))
         slowest_ms = min(slowest_ms, current.latency_p95_ms * (1.0 + safety.max_latency_increase))
-        floor = max(floor, current.quality * (1.0 - rules.max_quality_loss))
+        floor = max(floor, current.quality * least_share(view.state.cold, rules))
     if estimate.cost_usd > largest_usd:
         return _refusal("too_expensive", estimate, estimate.cost_usd, largest_usd)
     if estimate.samples >= rules.min_samples and estimate.quality < floor:

@@ -35,14 +35,15 @@ class Lab:
         self.route = Route(policy=policy)
         self.qualities, self.skew = qualities, skew
         self.rng = random.Random(seed)
-        self.minute = 0
+        self.minute, self.seen = 0, 0.8
+        self.costs: dict[str, float] = {}
 
     def run(self, minutes: int) -> "Lab":
         for _ in range(minutes):
             self.minute += 1
             at_ms = START_MS + self.minute * MINUTE_MS
             self._measure(at_ms)
-            self.route.tell(insight(self.minute, quality=0.8, requests=1_000, quality_samples=400))
+            self.route.tell(insight(self.minute, quality=self.seen, requests=1_000, quality_samples=400))
         assert "strategy_fault" not in self.route.codes()
         return self
 
@@ -81,7 +82,7 @@ class Lab:
         return ArmSample(
             requests=requests,
             quality=Moments(requests, quality, requests * 0.04),
-            cost_usd=Moments(requests, 0.02, requests * 0.005**2),
+            cost_usd=Moments(requests, self.costs.get(name, 0.02), requests * 0.005**2),
             latency_ms=Moments(requests, 1_000.0, requests * 90_000.0),
         )
 
@@ -122,6 +123,20 @@ def test_false_winners_are_as_rare_as_promised():
         lab = Lab({CONTROL: 0.8, "same": 0.8}, seed=100 + seed).offer("same").run(150)
         wins += bool(lab.orders(UpdateConfiguration))
     assert wins <= 0.12 * 60
+
+
+def test_a_model_that_gets_worse_for_all_arms_at_once_does_not_hide_behind_the_experiment():
+    """No arm differs from another, so that no guard of the experiment can tell."""
+    lab = Lab({CONTROL: 0.8, "same": 0.8}, replace(POLICY, ab_testing=replace(RULES, min_effect=0.005)))
+    lab.run(40).offer("same").run(20)
+    assert lab.cold.experiment is not None
+    lab.seen = 0.72
+    lab.qualities = dict.fromkeys(lab.qualities, 0.72)
+    lab.run(30)
+    assert lab.route.kinds[:2] == ["start_experiment", "rollback"]
+    rollback = next(it.decision for it in lab.route.directives if it.decision.kind == "rollback")
+    assert rollback.decision.reverts == lab.route.directives[0].decision.id
+    assert "degraded" in rollback.decision.reason
 
 
 def test_a_harmful_prompt_is_stopped_at_once_and_buried():
@@ -298,6 +313,19 @@ def test_a_bad_trial_is_ended_and_remembered_as_a_loss():
     assert lab.cold.trials
     assert all(trial.gain < 0.0 for trial in lab.cold.trials)
     assert lab.cold.configuration.parameters == {}
+
+
+@pytest.mark.parametrize(("quality", "adopted"), [(0.8, True), (0.775, False)])
+def test_a_cheaper_setting_is_adopted_only_where_quality_is_kept(quality, adopted):
+    """A tenth of the cost is saved; 3 % of the quality is more than all changes together may give up."""
+    cheap = replace(TUNING.adaptive_parameters, optimization_mode="minimize_cost")
+    lab = Lab({CONTROL: 0.8, "trial": quality}, replace(TUNING, adaptive_parameters=cheap))
+    lab.costs["trial"] = 0.018
+    lab.run(400)
+    assert lab.orders(BeginExperiment)
+    assert ("temperature" in lab.cold.configuration.parameters) is adopted
+    said = {d.decision.decision.reason.partition(":")[0] for d in lab.route.directives if "conclude" in d.decision.kind}
+    assert adopted or said == {"quality_not_kept"}
 
 
 def test_without_parameters_nothing_is_tuned():

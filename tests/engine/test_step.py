@@ -1,5 +1,7 @@
 """The loop of the engine on one scope: switch, ramp, guard, roll back, break, govern."""
 
+from math import log
+
 import pytest
 from msgspec.structs import replace
 
@@ -57,6 +59,14 @@ def test_a_proven_cheaper_model_is_ramped_up_and_becomes_the_configuration():
     assert weights == [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0]
     assert route.state.cold.configuration == CHEAP
     assert route.states_of(first.decision.id) == ["validating", "approved", "executing", "monitoring", "completed"]
+
+
+def test_a_completed_change_leaves_where_quality_stands():
+    route = Route()
+    told_of_a_cheaper_model(route)
+    ramped_to_the_end(route, quality=0.891)
+    assert route.state.cold.configuration == CHEAP
+    assert [version.quality for version in route.state.cold.history] == pytest.approx([0.0, log(0.891 / 0.9)])
 
 
 def test_harm_in_the_ramp_is_rolled_back_and_not_tried_again():

@@ -1,5 +1,6 @@
 """The Pareto strategy: proven gains only, rankings that units and bystanders cannot change."""
 
+import dataclasses
 from random import Random
 
 import pytest
@@ -7,7 +8,7 @@ from msgspec.structs import replace
 
 from decision_stream.engine.measurements import taken_in
 from decision_stream.model.policy import ParetoPolicy, Policy
-from decision_stream.model.state import ColdState, HotState, Live, ScopeState
+from decision_stream.model.state import ColdState, ConfigurationVersion, HotState, Live, ScopeState
 from decision_stream.strategies.pareto import Pareto, dominates, scored
 from decision_stream.strategies.protocol import View
 from tests.factories import PREMIUM, SCOPE, START_MS, estimate, insight
@@ -55,6 +56,29 @@ def test_a_much_cheaper_model_of_equal_quality_is_proposed_with_its_evidence():
 def test_an_unfit_or_unproven_rival_is_refused_by_name(rival, code):
     opinion = Pareto().propose(view([rival]))
     assert opinion.ideas == () and code in codes(opinion)
+
+
+@pytest.mark.parametrize(("lost", "code"), [(0.0, None), (-0.005, None), (-0.018, "quality_too_low"), (0.05, None)])
+def test_what_changes_may_give_up_is_for_all_of_them_together(lost, code):
+    """A rival that is 1.1 % worse may come first; after another that gave up 1.8 % it may not."""
+    seen = view([estimate("cheap", cost_usd=0.002, quality=0.89)])
+    version = ConfigurationVersion(configuration=PREMIUM, since_ms=START_MS, quality=lost)
+    cold = replace(seen.state.cold, history=(version,))
+    opinion = Pareto().propose(dataclasses.replace(seen, state=replace(seen.state, cold=cold)))
+    assert (code in codes(opinion)) if code else opinion.ideas
+
+
+def test_long_windows_are_forgotten_as_fast_as_short_ones():
+    short, long = Live(), Live()
+    for minute in range(30):
+        short = taken_in(short, insight(minute))
+        if minute % 5 == 0:
+            long = taken_in(long, replace(insight(minute), window_ms=5 * 60_000))
+    for minute in range(30, 60):
+        short = taken_in(short, insight(minute, cost_usd=0.04))
+        if minute % 5 == 0:
+            long = taken_in(long, replace(insight(minute, cost_usd=0.04), window_ms=5 * 60_000))
+    assert long.cost_usd == pytest.approx(short.cost_usd, rel=0.02) and short.cost_usd > 0.03
 
 
 def test_nothing_is_said_before_the_model_in_use_was_measured():
