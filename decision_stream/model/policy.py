@@ -181,7 +181,7 @@ class ParetoPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     # Two-sided error probability of the always-valid interval on the gain.
     alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
     min_samples: Count = 100
-    # How much worse in quality a cheaper model may be, as a share of the present quality.
+    # How much quality all changes together may give up for cost and latency, as a share of the first configuration's.
     max_quality_loss: Unit = 0.02
     # A candidate that failed is not tried again for this long; the time doubles with each failure.
     tombstone_ms: DurationMs = 6 * HOUR_MS

@@ -122,6 +122,8 @@ class _Judge:
         return Counter(
             decisions=len(made),
             changes=len(changes),
+            # All but the winners of experiments, whose errors have a budget.
+            other_changes=len(changes) - sum(it.decision.kind == "conclude_experiment" for it in adopted),
             changes_in_placebo=sum(
                 any(it.start_minute <= minute < it.end_minute for it in placebos) for minute in changes
             ),

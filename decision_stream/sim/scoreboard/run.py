@@ -8,7 +8,8 @@ from ...model.policy import Policy
 from .scenario import ScenarioName
 from .season import Season, play
 
-FIRST_SEED = 1_001
+FIRST_SEED = 2_001
+"""Seeds below were looked at while the engine was mended; what is published is judged on others."""
 
 
 def run(
