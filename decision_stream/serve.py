@@ -21,10 +21,11 @@ EXIT_TOPICS = 3
 async def serve(settings: Settings, bootstrap_servers: str) -> int:
     """Run a worker until it is stopped; returns the exit status."""
     kafka = settings.kafka
+    address = settings.address(bootstrap_servers)
     specs = topic_table(
         prefix=kafka.topic_prefix, app_id=kafka.app_id, partitions=kafka.partitions, replication=kafka.replication
     )
-    wrong = await plan(bootstrap_servers, specs)
+    wrong = await plan(address, specs)
     for change in wrong:
         log.error("topic is not as it must be", extra={"topic": change.topic, "why": str(change)})
     if wrong:
@@ -33,8 +34,9 @@ async def serve(settings: Settings, bootstrap_servers: str) -> int:
     monitoring = settings.monitoring
     traces = tracing(monitoring.enable_tracing, os.environ)
     observers = (metrics, DecisionLog(), traces) if traces is not None else (metrics, DecisionLog())
-    worker = Worker(settings.stream(bootstrap_servers, begins_traces=traces is not None), Observers(*observers))
+    worker = Worker(settings.stream(address, begins_traces=traces is not None), Observers(*observers))
     metrics.watch_lag(worker.lag)
+    metrics.watch_readiness(lambda: worker.health().ready)
     render = metrics.render if monitoring.enable_prometheus else None
     server = HealthServer(monitoring.host, monitoring.metrics_port, worker.health, render)
     try:

@@ -7,12 +7,13 @@ The file has the seed's layout (appendix A): `engine`, `strategies.<name>.{enabl
 `DS_SAFETY__MAX_COST_INCREASE=0.2` overrides a key.
 """
 
+import dataclasses
 import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -36,6 +37,7 @@ from .model.policy import (
     ValidationPolicy,
 )
 from .model.scalars import Unit
+from .stream.address import Address, BadAddress, Security
 from .stream.config import StreamSettings
 
 PREFIX = "DS_"
@@ -64,6 +66,20 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     # Chosen once, generously: it bounds the number of workers and cannot be changed in place.
     partitions: Annotated[int, Meta(ge=1, le=1_000)] = 12
     replication: Annotated[int, Meta(ge=1, le=10)] = 1
+    # `production` refuses connections that are not encrypted, unless `allow_plaintext` says that something else
+    # protects them, such as a mesh.
+    profile: Literal["development", "production"] = "development"
+    allow_plaintext: bool = False
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_username: str = ""
+    # A file, so that the password stands in no setting, argument or log.
+    sasl_password_file: str = ""
+    # The authorities to trust; empty: those of the system.
+    ssl_ca_file: str = ""
+    # For a broker that wants a certificate of its clients.
+    ssl_certificate_file: str = ""
+    ssl_key_file: str = ""
     session_timeout_ms: DurationMs = 15_000
     heartbeat_interval_ms: DurationMs = 3_000
     rebalance_timeout_ms: DurationMs = 30_000
@@ -88,6 +104,38 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     # With messages waiting and none processed for this long, the process ends with status 70. 0: never.
     progress_timeout_ms: DurationMs = 60_000
 
+    def __post_init__(self) -> None:
+        if self.bootstrap_servers:
+            try:
+                Address(self.bootstrap_servers)
+            except BadAddress as fault:
+                raise ValueError(str(fault)) from None
+        security = self.security
+        if self.profile == "production" and not security.is_tls and not self.allow_plaintext:
+            raise ValueError(
+                f"security_protocol {security.protocol} is not encrypted, which profile production refuses; "
+                "use SSL or SASL_SSL, or allow_plaintext where something else encrypts"
+            )
+        if security.is_sasl and not (security.username and security.password_file):
+            raise ValueError(f"{security.protocol} needs sasl_username and sasl_password_file")
+        if (security.ca_file or security.certificate_file) and not security.is_tls:
+            raise ValueError(f"ssl_*_file has no effect with {security.protocol}; use SSL or SASL_SSL")
+        if security.key_file and not security.certificate_file:
+            raise ValueError("ssl_key_file needs ssl_certificate_file")
+
+    @property
+    def security(self) -> Security:
+        """How to be let in."""
+        return Security(
+            protocol=self.security_protocol,
+            mechanism=self.sasl_mechanism,
+            username=self.sasl_username,
+            password_file=self.sasl_password_file,
+            ca_file=self.ssl_ca_file,
+            certificate_file=self.ssl_certificate_file,
+            key_file=self.ssl_key_file,
+        )
+
 
 class MonitoringSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Metrics, health and logs."""
@@ -111,12 +159,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     monitoring: MonitoringSettings = MonitoringSettings()
     api: ApiSettings = ApiSettings()
 
+    def address(self, servers: str) -> Address:
+        """These servers with what it takes to be let in. Raises `BadSettings`."""
+        try:
+            return Address(servers, self.kafka.security)
+        except BadAddress as fault:
+            raise BadSettings(str(fault)) from None
+
     def stream(self, bootstrap_servers: str, *, begins_traces: bool = False) -> StreamSettings:
         """What the worker needs, with the Kafka that was chosen."""
         kafka = self.kafka
-        names = {info.name for info in fields(kafka)} - {"bootstrap_servers"}
+        names = {info.name for info in fields(kafka)} & {info.name for info in dataclasses.fields(StreamSettings)}
+        names -= {"bootstrap_servers"}
         return StreamSettings(
-            bootstrap_servers=bootstrap_servers,
+            bootstrap_servers=self.address(bootstrap_servers),
             policy=self.policy,
             begins_traces=begins_traces,
             **{name: getattr(kafka, name) for name in sorted(names)},

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from decision_stream.broker.topics import topic_table
 from tests.reference_pages import DOCS, PAGES
@@ -43,30 +42,6 @@ def test_continuous_integration_calls_the_test_command_of_the_readme():
     assert (
         "make test" in (ROOT / ".ci" / "run").read_text() and "DS_REQUIRE_ALL=1" in (ROOT / ".ci" / "run").read_text()
     )
-
-
-def test_compose_starts_kafka_then_topics_then_the_engine():
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    services = compose["services"]
-    assert "version" not in compose
-    assert services["engine"]["depends_on"]["topics"]["condition"] == "service_completed_successfully"
-    assert services["topics"]["depends_on"]["kafka"]["condition"] == "service_healthy"
-    assert services["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
-    assert all(":" in service["image"] and "latest" not in service["image"] for service in services.values())
-    assert services["prometheus"]["profiles"] == ["observability"]
-
-
-def test_prometheus_scrapes_the_port_of_the_engine():
-    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
-    (job,) = config["scrape_configs"]
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    assert job["static_configs"][0]["targets"] == ["engine:9464"]
-    assert compose["services"]["engine"]["environment"]["DS_MONITORING__HOST"] == "0.0.0.0"
-
-
-def test_the_image_runs_as_nobody_in_particular():
-    lines = (ROOT / "deploy" / "Dockerfile").read_text().splitlines()
-    assert "USER 10001" in lines and any("--require-hashes" in line for line in lines)
 
 
 def test_the_topics_of_the_architecture_page_are_those_of_the_table():

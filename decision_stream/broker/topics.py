@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError, TopicAlreadyExistsError, for_code
 
+from ..stream.address import client_options
 from .failure import BrokerUnavailable
 
 DAY_MS = 86_400_000
@@ -66,10 +67,11 @@ _BY_HAND = (
 def topic_table(
     *, prefix: str = "ds.", app_id: str = "decision-stream", partitions: int = 12, replication: int = 1
 ) -> tuple[TopicSpec, ...]:
-    """All topics of an engine."""
+    """All topics of an engine. With several copies one may be missing: a write waits for all others but one."""
+    copies = {"min.insync.replicas": str(replication - 1)} if replication > 1 else {}
 
     def kept(name: str, days: int, purpose: str) -> TopicSpec:
-        config = {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+        config = {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS), **copies}
         return TopicSpec(
             name=prefix + name, partitions=partitions, replication=replication, purpose=purpose, config=config
         )
@@ -87,7 +89,7 @@ def topic_table(
             partitions=partitions,
             replication=replication,
             purpose="state of the scopes",
-            config=CHANGELOG_CONFIG,
+            config={**CHANGELOG_CONFIG, **copies},
         ),
     )
 
@@ -132,10 +134,11 @@ _MISSING = "no such topic"
 
 @asynccontextmanager
 async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    client = AIOKafkaAdminClient(**client_options(bootstrap_servers))
     try:
         await client.start()
-    except KafkaConnectionError as fault:
+    except (KafkaConnectionError, AuthenticationFailedError) as fault:
+        await client.close()
         raise BrokerUnavailable(f"no Kafka answers at {bootstrap_servers}: {fault}") from fault
     try:
         yield client

@@ -28,9 +28,10 @@ def main() -> None:
     """Entry point: expected failures end with a message and a status, not with a traceback."""
     from ..broker.failure import BrokerUnavailable
     from ..settings import BadSettings
+    from ..stream.address import NoCredentials
     from ..stream.hardening.versions import UntestedVersion
 
     try:
         app()
-    except (BadSettings, BrokerUnavailable, UntestedVersion) as fault:
+    except (BadSettings, BrokerUnavailable, NoCredentials, UntestedVersion) as fault:
         fail(fault)

@@ -34,7 +34,10 @@ def settings_of(path: Path | None) -> "Settings":
 
 
 def named_kafka(settings: "Settings", bootstrap_servers: str | None) -> str:
-    """The address of a Kafka that runs already; raises `BrokerUnavailable` when none is named."""
+    """The address of a Kafka that runs already, with what it takes to be let in.
+
+    Raises `BrokerUnavailable` when none is named, and `BadSettings` for an address that cannot be meant.
+    """
     import os
 
     from ..broker.failure import BrokerUnavailable
@@ -44,7 +47,7 @@ def named_kafka(settings: "Settings", bootstrap_servers: str | None) -> str:
         raise BrokerUnavailable(
             "no Kafka is named: use --bootstrap-servers, KAFKA_BOOTSTRAP_SERVERS or kafka.bootstrap_servers"
         )
-    return found
+    return settings.address(found)
 
 
 def topic_specs(settings: "Settings") -> "tuple[TopicSpec, ...]":

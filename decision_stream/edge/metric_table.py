@@ -187,6 +187,12 @@ TABLE: tuple[Metric, ...] = (
         "partitions paused because of a flood of bad messages",
         {"topic": (*TOPICS, OTHER)},
     ),
+    Metric(
+        "decision_engine_ready",
+        Gauge,
+        "1 when this worker owns recovered partitions and none is paused, as /readyz says",
+        {},
+    ),
     Metric("decision_engine_recovery_seconds", Gauge, "how long the last recovery of the table took", {}),
     Metric("decision_engine_build_info", Gauge, "1, with the version as a label", {"version": (ENGINE_VERSION,)}),
 )

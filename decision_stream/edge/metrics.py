@@ -50,6 +50,10 @@ class Metrics:
         """Prometheus' text format."""
         return generate_latest(self.registry)
 
+    def watch_readiness(self, is_ready: Callable[[], bool]) -> None:
+        """Show this readiness, asked for at each scrape."""
+        self._child("decision_engine_ready").set_function(lambda: float(is_ready()))
+
     def watch_lag(self, lag: Lag) -> None:
         """Show this lag, asked for at each scrape."""
         self.registry.register(_LagCollector(lag))

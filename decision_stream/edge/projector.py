@@ -7,6 +7,7 @@ import time
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from ..stream.address import client_options
 from .read_model import Message, ReadModel, Rewound, Unavailable
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Projector:
 
     async def _tail(self) -> None:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap_servers, auto_offset_reset="earliest", fetch_max_wait_ms=100
+            **client_options(self._bootstrap_servers), auto_offset_reset="earliest", fetch_max_wait_ms=100
         )
         await consumer.start()
         try:

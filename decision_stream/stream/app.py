@@ -14,6 +14,7 @@ from mode import CrashingSupervisor
 
 from ..model.command import Command, Tick
 from ..wire.codec import encode
+from .address import faust_credentials
 from .config import TABLE, StreamSettings
 from .flood import FloodGuard, FloodLimits
 from .hardening.batches import batches
@@ -130,6 +131,7 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
     app = EngineApp(
         settings.app_id,
         broker=[f"kafka://{address}" for address in settings.bootstrap_list],
+        broker_credentials=faust_credentials(settings.bootstrap_servers),
         store="memory://",
         TableManager=SafeTableManager,
         Table=OwnedTable,

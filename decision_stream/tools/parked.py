@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from ..model.dead_letter import DeadLetter
+from ..stream.address import client_options
 from ..wire.dead_letters import PREFIX, read_headers
 
 IDLE_MS = 500
@@ -32,7 +33,7 @@ async def read_parked(
     bootstrap_servers: str, topic: str, partitions: int, wanted: Callable[[Parked], bool] = lambda _: True
 ) -> list[Parked]:
     """The dead letters that are there now and wanted; one that was parked twice is listed once, at its newest place."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**client_options(bootstrap_servers), auto_offset_reset="earliest")
     await consumer.start()
     found: dict[str, Parked] = {}
     try:
@@ -63,7 +64,7 @@ async def send_back(bootstrap_servers: str, parked: list[Parked]) -> int:
 
     The engine recognises what it has applied before; a letter that is still bad is parked again.
     """
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all")
+    producer = AIOKafkaProducer(**client_options(bootstrap_servers), acks="all")
     await producer.start()
     try:
         for one in parked:

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from ..broker.failure import BrokerUnavailable
 from ..model.journal import JournalRecord
+from ..stream.address import client_options
 
 READ_TIMEOUT_MS = 2_000
 
@@ -70,7 +71,7 @@ def read_topic(bootstrap_servers: str, topic: str) -> list[bytes]:
 
 async def _read(bootstrap_servers: str, topic: str) -> list[bytes]:
     parts = await _partitions(bootstrap_servers, topic)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**client_options(bootstrap_servers), auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign(parts)
@@ -87,7 +88,7 @@ async def _read(bootstrap_servers: str, topic: str) -> list[bytes]:
 
 
 async def _partitions(bootstrap_servers: str, topic: str) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**client_options(bootstrap_servers))
     try:
         await admin.start()
         (found,) = await admin.describe_topics([topic])

@@ -44,6 +44,11 @@ def test_all_topics_have_the_same_number_of_partitions():
     assert changelog.config["cleanup.policy"] == "compact"
 
 
+def test_with_three_copies_a_write_waits_for_two():
+    assert {spec.config["min.insync.replicas"] for spec in topic_table(replication=3)} == {"2"}
+    assert all("min.insync.replicas" not in spec.config for spec in topic_table())
+
+
 def test_nobody_there_is_said_with_the_address():
     with pytest.raises(BrokerUnavailable, match=r"127\.0\.0\.1:9"):
         plan_now("127.0.0.1:9", topic_table())

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import uvicorn
 from aiokafka import AIOKafkaProducer
 
+from ...stream.address import client_options
 from ..api_settings import ApiSettings
 from ..projector import Projector
 from ..read_model import open_read_model
@@ -23,7 +24,7 @@ async def serve_api(settings: ApiSettings, bootstrap_servers: str, prefix: str, 
     """Serve until stopped. Raises `Unprotected` for a network address without tokens, OSError for a taken port."""
     check_bind(settings)
     model = open_read_model(settings, prefix)
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, enable_idempotence=True, acks="all")
+    producer = AIOKafkaProducer(**client_options(bootstrap_servers), enable_idempotence=True, acks="all")
     await producer.start()
     projector = Projector(model, bootstrap_servers, prefix, partitions)
     commands = Commands(producer, f"{prefix}commands", model, settings.clock)
