@@ -44,7 +44,7 @@ def api(
         return
     try:
         from ..edge.api.access import Unprotected
-        from ..edge.api.server import serve_api
+        from ..edge.api.server import Engine, serve_api
     except ModuleNotFoundError as missing:
         fail(f"{missing.name} is missing; install decision-stream[api]")
     import uvloop
@@ -54,9 +54,14 @@ def api(
     settings = settings_of(config)
     configure(settings.monitoring.log_level, settings.monitoring.log_format)
     kafka = settings.kafka
+    engine = Engine(
+        bootstrap_servers=named_kafka(settings, bootstrap_servers),
+        prefix=kafka.topic_prefix,
+        partitions=kafka.partitions,
+        app_id=kafka.app_id,
+        policy=settings.policy,
+    )
     try:
-        uvloop.run(
-            serve_api(settings.api, named_kafka(settings, bootstrap_servers), kafka.topic_prefix, kafka.partitions)
-        )
+        uvloop.run(serve_api(settings.api, engine))
     except Unprotected as fault:
         fail(fault)

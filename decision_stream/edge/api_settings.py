@@ -1,5 +1,6 @@
 """Settings of the REST API."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -8,12 +9,33 @@ from ..model.scalars import Name
 
 
 class ApiToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A caller: the SHA-256 of the secret (never the secret), its role, and the tenants it may see; none is all."""
+    """A caller: the SHA-256 of the secret (never the secret), its role, and the tenants it may see; none is all.
+
+    A secret is replaced by a second entry of the same name; both are valid until the first is taken out or expires.
+    """
 
     name: Name
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     role: Literal["viewer", "analyst", "operator", "admin"] = "viewer"
     tenants: tuple[Name, ...] = ()
+    # Such as 2027-01-31T00:00:00Z; without it the secret is valid until it is taken out.
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class WebhookSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where to tell of pending approvals and of rollbacks."""
+
+    # Empty: nobody is told. https, or http to this machine.
+    url: Annotated[str, Meta(max_length=2_000, pattern="^(https?://.*)?$")] = ""
+    # Signs what is told (HMAC-SHA256); never told itself, best set by DS_API__WEBHOOK__SECRET.
+    secret: Annotated[str, Meta(max_length=500)] = ""
+    timeout_s: Annotated[float, Meta(gt=0.0, le=60.0)] = 5.0
+    # A message that cannot be delivered for so long is given up with an error in the log.
+    give_up_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] = 3_600.0
+
+    def __repr__(self) -> str:
+        """Without the secret; the URL may hold one too."""
+        return f"WebhookSettings(told={bool(self.url)})"
 
 
 class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +58,23 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     # The time that orders carry: the wall's, or, where events are played faster than the wall's clock or from the past,
     # that of the scope's newest event (`events`).
     clock: Literal["wall", "events"] = "wall"
+    # Of an order; submitted insights may have sixteen times as much. Both must arrive within the timeout.
     max_body_bytes: Annotated[int, Meta(ge=100, le=1_000_000)] = 16_384
+    body_timeout_s: Annotated[float, Meta(gt=0.0, le=600.0)] = 10.0
+    # Requests per second of one token, and orders per second to one scope; in each API process.
+    max_requests_per_s: Annotated[float, Meta(ge=1.0, le=1e6)] = 50.0
+    max_orders_per_s: Annotated[float, Meta(ge=1.0, le=1e6)] = 5.0
+    # Failed tokens per minute after which an address is refused for the rest of it.
+    max_failed_tokens: Annotated[int, Meta(ge=1, le=10_000)] = 10
+    # Open connections, and pages among them that listen for news.
+    max_connections: Annotated[int, Meta(ge=10, le=100_000)] = 1_500
+    max_listeners: Annotated[int, Meta(ge=1, le=100_000)] = 200
+    # A connection must begin with a whole request within this, and is closed when it is idle for longer.
+    header_timeout_s: Annotated[float, Meta(gt=0.0, le=600.0)] = 5.0
+    keep_alive_s: Annotated[int, Meta(ge=1, le=3_600)] = 75
+    # Serve the API inside the worker's process as well.
+    cohost: bool = False
+    webhook: WebhookSettings = WebhookSettings()
 
     def __repr__(self) -> str:
         """Without tokens and the address of Redis."""

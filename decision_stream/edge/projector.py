@@ -12,18 +12,28 @@ from .read_model import Message, ReadModel, Rewound, Unavailable
 
 log = logging.getLogger(__name__)
 
-TOPICS = ("journal", "proposals", "decisions")
+TOPICS = ("journal", "proposals", "decisions", "dead-letters", "insights")
+TAIL = 2_000
+"""Of insights only the newest are looked at, for the budget they tell; this many of each partition."""
 RETRY_S = 2.0
 LOOK_S = 2.0
+
+
+class TopicsMissing(Exception):
+    """Topics that the model is made from are not on this Kafka."""
 
 
 class Projector:
     """Reads from where the model stands; `caught_up` says whether it has reached the topics' ends once."""
 
-    def __init__(self, model: ReadModel, bootstrap_servers: str, prefix: str, partitions: int) -> None:
+    def __init__(
+        self, model: ReadModel, bootstrap_servers: str, prefix: str, partitions: int, changelog: str | None = None
+    ) -> None:
         self._model = model
         self._bootstrap_servers = bootstrap_servers
-        self._prefix = prefix
+        self._names = {prefix + name: name for name in TOPICS}
+        if changelog is not None:
+            self._names[changelog] = "scope-state"
         self._partitions = partitions
         self.caught_up = False
 
@@ -35,7 +45,7 @@ class Projector:
             except Rewound as fault:
                 self.caught_up = False
                 log.warning("read model is filled again", extra={"why": str(fault)})
-            except (KafkaError, OSError, Unavailable) as fault:
+            except (KafkaError, OSError, Unavailable, TopicsMissing) as fault:
                 self.caught_up = False
                 log.warning("read model stands still", extra={"why": str(fault), "again_in_s": RETRY_S})
                 await asyncio.sleep(RETRY_S)
@@ -46,25 +56,29 @@ class Projector:
         )
         await consumer.start()
         try:
-            parts = [TopicPartition(self._prefix + name, n) for name in TOPICS for n in range(self._partitions)]
+            missing = sorted(self._names.keys() - await consumer.topics())
+            if missing:
+                raise TopicsMissing(f"{', '.join(missing)}; are kafka.topic_prefix and kafka.app_id the worker's?")
+            parts = [TopicPartition(name, n) for name in self._names for n in range(self._partitions)]
             consumer.assign(parts)
             stored = await asyncio.to_thread(self._model.positions)
-            for part in parts:
-                wanted = stored.get((part.topic.removeprefix(self._prefix), part.partition))
-                if wanted is None:
-                    await consumer.seek_to_beginning(part)
-                else:
-                    consumer.seek(part, wanted)
             ends = await consumer.end_offsets(parts)
+            begins = await consumer.beginning_offsets(parts)
+            for part in parts:
+                name = self._names[part.topic]
+                wanted = max(begins[part], stored.get((name, part.partition), 0))
+                consumer.seek(part, max(wanted, ends[part] - TAIL) if name == "insights" else wanted)
             looked = time.monotonic()
             while True:
                 batches = await consumer.getmany(timeout_ms=200, max_records=2_000)
                 messages = [
                     Message(
-                        topic=part.topic.removeprefix(self._prefix),
+                        topic=self._names[part.topic],
                         partition=part.partition,
                         offset=record.offset,
                         value=record.value,
+                        key=record.key or b"",
+                        headers=tuple(record.headers),
                     )
                     for part, records in batches.items()
                     for record in records

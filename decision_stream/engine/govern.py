@@ -1,5 +1,6 @@
 """Commands to the engine: approvals, reversals, pauses and pins of people, and the ticks of the clock."""
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ..model.command import (
@@ -19,7 +20,7 @@ from ..model.command import (
     Withdraw,
 )
 from ..model.configuration import changes_between
-from ..model.decision import Rollback
+from ..model.decision import Decision, RiskLevel, Rollback, StartExperiment
 from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
 from ..model.lifecycle import DecisionState
@@ -55,6 +56,9 @@ def govern(turn: Turn, command: Command) -> Effects:
 
 def _carry_out(turn: Turn, command: Command) -> tuple[str, str] | None:
     """Do it, or say with a code and a sentence why not."""
+    raced = _raced(turn, command)
+    if raced is not None:
+        return raced
     match command.instruction:
         case Approve(decision_id=decision_id):
             return _approve(turn, decision_id, command)
@@ -78,10 +82,38 @@ def _carry_out(turn: Turn, command: Command) -> tuple[str, str] | None:
             if level is Autonomy.OBSERVE:
                 experiments.stop_exploring(turn, f"{command.actor} lets the engine observe only")
         case Offer(variants=variants):
-            turn.update(offered=tuple(dict.fromkeys((*turn.cold.offered, *variants)))[-MAX_OFFERED:])
+            _offer(turn, tuple(dict.fromkeys((*turn.cold.offered, *variants)))[-MAX_OFFERED:], command.actor)
         case Withdraw(variants=variants):
-            turn.update(offered=tuple(name for name in turn.cold.offered if name not in variants))
+            _offer(turn, tuple(name for name in turn.cold.offered if name not in variants), command.actor)
     return None
+
+
+def _raced(turn: Turn, command: Command) -> tuple[str, str] | None:
+    """The refusal of an order whose author saw another state; None when nothing was expected or it holds."""
+    identifier = getattr(command.instruction, "decision_id", None)
+    if identifier is None or command.expected_state is UNSET:
+        return None
+    live = turn.live(identifier)
+    closed = next((it for it in turn.cold.closed if it.id == identifier), None)
+    state = live.state if live is not None else closed.state if closed is not None else None
+    if state in (None, command.expected_state):
+        # What is not remembered any more is judged by the order itself.
+        return None
+    return ("state_changed", f"decision is {state}, not {command.expected_state} any more")
+
+
+def _offer(turn: Turn, variants: tuple[str, ...], actor: str) -> None:
+    turn.update(offered=variants, offered_by={name: turn.cold.offered_by.get(name, actor) for name in variants})
+
+
+def _brought_about_by(turn: Turn, decision: Decision) -> set[str]:
+    """Who had a part in that the decision was proposed: of an insight that a person submitted, its id begins so."""
+    prompts = {decision.changes.prompt.new} if decision.changes.prompt else set()
+    if isinstance(decision.decision, StartExperiment):
+        prompts |= {it.prompt.new for it in decision.decision.challengers.values() if it.prompt}
+    offered = {turn.cold.offered_by[name] for name in prompts if name in turn.cold.offered_by}
+    submitter, slash, _ = decision.insight_id.partition("/")
+    return offered | ({submitter} if slash else set())
 
 
 def _waiting(turn: Turn, decision_id: str) -> LiveDecision | tuple[str, str]:
@@ -99,6 +131,10 @@ def _approve(turn: Turn, decision_id: str, command: Command) -> tuple[str, str] 
         return live
     decision = live.decision
     assert turn.configuration is not None
+    is_high = decision.risk.level in (RiskLevel.HIGH, RiskLevel.CRITICAL)
+    if turn.policy.safety.four_eyes and is_high and command.actor in _brought_about_by(turn, decision):
+        told = f"{command.actor} brought this change of {decision.risk.level} risk about; another approves it"
+        return ("four_eyes", told)
     if decision.from_configuration_id != turn.configuration.id:
         close(turn, live, DecisionState.SUPERSEDED, "the configuration has changed since it was judged")
         return ("outdated", "the configuration has changed since the decision was judged; it is superseded")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from .lifecycle import DecisionState
 from .scalars import EventTime, Identifier, Name, ScopeName, Text
 from .trace import Traceparent
 
@@ -97,5 +98,7 @@ class Command(Struct, frozen=True, kw_only=True):
     instruction: Instruction
     actor: Annotated[Name, Meta(description="who ordered it, such as `user:ada` or `engine:ticker`")]
     reason: Text = ""
+    # What its author saw: the order is refused when the decision is in another state by then.
+    expected_state: DecisionState | UnsetType = UNSET
     # Filled from the header of the record; absent without a trace.
     traceparent: Traceparent | UnsetType = UNSET

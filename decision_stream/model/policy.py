@@ -355,6 +355,8 @@ class SafetyPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     # The highest risk that goes without a human; one level above waits for approval, critical is refused.
     max_risk_level: RiskLevel = RiskLevel.MEDIUM
     require_approval_for_high_risk: bool = True
+    # Who brought a change of high risk about, by the insight or the prompt variant it rests on, may not approve it.
+    four_eyes: bool = True
     # Scopes, by name or shell pattern (`bank/payments/*`), on which a mistake costs more than the numbers tell: every
     # change of them but a safety decision is high risk at least.
     sensitive_scopes: tuple[Name, ...] = ()

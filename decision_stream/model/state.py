@@ -361,6 +361,8 @@ class ColdState(Struct, frozen=True, kw_only=True):
     recovery: Recovery | None = None
     savings: tuple[Saving, ...] = ()
     bandit: Bandit = Bandit()
+    # Who offered the variants.
+    offered_by: dict[str, str] = {}
 
 
 class ScopeState(Struct, frozen=True, kw_only=True):

@@ -3,12 +3,14 @@
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from decision_stream.edge.read_model import Message, ReadModel, SqliteReadModel
 from decision_stream.model.actuation import Directive
-from decision_stream.model.command import Command, Instruction
+from decision_stream.model.command import Command
 from decision_stream.model.decision import Proposal
 from decision_stream.model.event import Event
+from decision_stream.model.insight import Insight
 from decision_stream.model.journal import Source
 from decision_stream.model.outcome import OutcomeStatus
 from decision_stream.model.policy import Policy
@@ -24,6 +26,7 @@ class Engine:
         self.model = model or SqliteReadModel()
         self.messages: list[Message] = []
         self.offset = 0
+        self.sent_back: list[tuple] = []
         self.stored: dict[str, Any] = {}
 
     def tell(self, event: Event) -> None:
@@ -33,7 +36,10 @@ class Engine:
         sent = frozenset(entry.sequence for entry in stored.outbox)
         done = apply(stored, Source(topic="in", partition=0, offset=self.offset), event, self.policy, delivered=sent)
         self.stored[event.scope] = done.stored
-        found = []
+        found = [
+            Message(topic="scope-state", partition=0, offset=len(self.messages) + place, key=key, value=value)
+            for place, (key, value) in enumerate(done.writes)
+        ]
         for output in done.outputs:
             found.append(
                 Message(topic=output.topic, partition=0, offset=len(self.messages) + len(found), value=output.value)
@@ -54,12 +60,15 @@ class Engine:
             self.tell(insight(minute, scope=scope, candidates=cheaper))
         return self.model.decisions(_of(scope), 1)[0]["id"]
 
-    async def send(self, scope: str, instruction: Instruction, actor: str, reason: str, key: str | None) -> str:
-        """An order, applied at once."""
-        identifier = f"command-{actor}-{scope}-{key or self.offset}"
-        at_ms = START_MS + 60 * MINUTE_MS
-        self.tell(Command(id=identifier, scope=scope, at_ms=at_ms, instruction=instruction, actor=actor, reason=reason))
-        return identifier
+    async def send(self, event: Command | Insight) -> None:
+        """What the API writes, applied at once, at the time of the story."""
+        if isinstance(event, Command):
+            event = replace(event, at_ms=START_MS + 60 * MINUTE_MS)
+        self.tell(event)
+
+    async def send_back(self, topic, partition, key, value, headers) -> None:
+        """A dead letter."""
+        self.sent_back.append((topic, partition, key, value, headers))
 
     async def verdict(self, identifier: str, wait_s: float) -> dict[str, Any] | None:
         """The verdict on an order."""

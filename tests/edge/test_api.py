@@ -7,8 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from decision_stream.edge.api.access import Unprotected, check_bind
-from decision_stream.edge.api.app import PREFIX, VERBS, create_app
+from decision_stream.edge.api.app import PREFIX, create_app
 from decision_stream.edge.api.document import rendered
+from decision_stream.edge.api.ordering import VERBS
 from decision_stream.edge.api_settings import ApiSettings, ApiToken
 from decision_stream.model.command import Autonomy
 from decision_stream.model.policy import Policy, SafetyPolicy
@@ -180,7 +181,7 @@ def test_pages_are_cut_and_go_on(waiting):
     api = client(engine)
     first = api.get(f"{PREFIX}/decisions?limit=3").json()
     rest = api.get(f"{PREFIX}/decisions", params={"limit": 3, "cursor": first["next"]}).json()
-    assert len(first["items"]) == 3 and len(rest["items"]) == 1 and "next" not in rest
+    assert len(first["items"]) == 3 and len(rest["items"]) == 1 and rest["next"] is None
 
 
 def test_prompts_are_offered_and_a_scope_is_pinned(waiting):

@@ -1,7 +1,8 @@
 """The read model, each claim on SQLite and on a real Redis: any order between topics, each record once, bounded."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,6 @@ from decision_stream.edge.api_settings import ApiSettings
 from decision_stream.edge.read_model import (
     Filter,
     Keep,
-    Message,
     ReadModel,
     RedisReadModel,
     Rewound,
@@ -25,21 +25,31 @@ CHAT, RERANK = "acme/support/chat", "globex/search/rerank"
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def make(request) -> Make:
+def make(request) -> Iterator[Make]:
     """Makes empty models of one kind; the same name is the same model."""
-    if request.param == "sqlite":
-        folder = request.getfixturevalue("tmp_path")
-        return lambda keep=None, name=None: SqliteReadModel(folder / f"{name or uuid4().hex}.sqlite", keep)
-    url = request.getfixturevalue("redis_url")
-    run = uuid4().hex
-    return lambda keep=None, name=None: RedisReadModel(url, f"{run}.{name or uuid4().hex}", keep)
+    run, made = uuid4().hex, []
+    folder = request.getfixturevalue("tmp_path")
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
+
+    def model(keep: Keep | None = None, name: str | None = None) -> ReadModel:
+        name = name or uuid4().hex
+        made.append(RedisReadModel(url, f"{run}.{name}", keep) if url else SqliteReadModel(folder / name, keep))
+        return made[-1]
+
+    yield model
+    for one in made:
+        one.close()
 
 
 def dump(model: ReadModel) -> list:
     rows = []
     for row in model.decisions(Filter(), 100):
         rows.append(model.decision(row["id"]))
-    return [rows, model.scopes(None), model.statistics(None), model.audit(CHAT, None, 100)]
+    states = [
+        (kind, scope, model.document(kind, scope)) for scope in (CHAT, RERANK) for kind in ("hot", "cold", "counters")
+    ]
+    courses = [model.document("course", row["id"]) for row in rows]
+    return [rows, model.scopes(None), model.statistics(None), model.audit(CHAT, None, 100), states, courses]
 
 
 def test_a_decision_is_told_with_its_whole_why(make: Make):
@@ -56,7 +66,8 @@ def test_the_order_between_topics_does_not_matter(make: Make):
     engine.switch(CHAT)
     engine.switch(RERANK)
     by_topic = {
-        topic: [m for m in engine.messages if m.topic == topic] for topic in ("journal", "proposals", "decisions")
+        topic: [m for m in engine.messages if m.topic == topic]
+        for topic in ("journal", "proposals", "decisions", "scope-state")
     }
     expected = dump(engine.model)
     for seed in range(6):
@@ -72,9 +83,7 @@ def test_a_repeated_record_changes_nothing_at_its_own_or_another_offset(make: Ma
     engine.switch(CHAT)
     expected = dump(engine.model)
     assert engine.model.apply(engine.messages) == 0
-    later = [
-        Message(topic=m.topic, partition=m.partition, offset=m.offset + 10_000, value=m.value) for m in engine.messages
-    ]
+    later = [replace(message, offset=message.offset + 10_000) for message in engine.messages]
     engine.model.apply(later)
     assert dump(engine.model) == expected
 
@@ -148,6 +157,7 @@ def test_both_kinds_answer_alike(redis_url):
             assert other.verdict(identifier) == engine.model.verdict(identifier)
             assert other.verdict(identifier) is not None
             break
+    other.close()
 
 
 def test_what_is_kept_is_bounded_and_the_newest(make: Make):
@@ -160,7 +170,7 @@ def test_what_is_kept_is_bounded_and_the_newest(make: Make):
         bounded = make(Keep(decisions=3, records=2))
         # Each record has a place of its own, as if from many partitions.
         for number, message in enumerate(messages):
-            bounded.apply([Message(topic=message.topic, partition=number, offset=0, value=message.value)])
+            bounded.apply([replace(message, partition=number, offset=0)])
         assert bounded.decisions(Filter(), 100) == newest
         assert bounded.statistics(None)["decisions"] == 3
         assert all(len(bounded.audit(row["scope"], None, 100)) == 2 for row in bounded.scopes(None))

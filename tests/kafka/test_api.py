@@ -49,6 +49,7 @@ def start_api(bench, port: int, database) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "DS_KAFKA__TOPIC_PREFIX": bench.prefix,
+        "DS_KAFKA__APP_ID": bench.app_id,
         "DS_KAFKA__PARTITIONS": str(bench.partitions),
         "DS_API__PORT": str(port),
         "DS_API__DATABASE": str(database),

@@ -2,6 +2,7 @@
 
 import hmac
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from hashlib import sha256
 from ipaddress import ip_address
@@ -10,7 +11,7 @@ from ..api_settings import ApiSettings, ApiToken
 
 
 class Role(IntEnum):
-    """Rising rights: look; judge proposals; change what runs; everything."""
+    """Rising rights: look; submit insights; order about decisions and scopes; everything."""
 
     VIEWER = 1
     ANALYST = 2
@@ -25,6 +26,11 @@ class Caller:
     name: str
     role: Role
     tenants: frozenset[str] | None
+
+    @property
+    def actor(self) -> str:
+        """As the audit trail names the caller."""
+        return f"user:{self.name}"
 
     def may_see(self, scope: str) -> bool:
         """Whether the scope belongs to one of the caller's tenants."""
@@ -57,8 +63,8 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def caller_of(authorization: str | None, settings: ApiSettings) -> Caller | None:
-    """The caller of a request by its Authorization header; None for a missing or unknown token."""
+def caller_of(authorization: str | None, settings: ApiSettings, now: datetime | None = None) -> Caller | None:
+    """The caller of a request by its Authorization header; None for a missing, unknown or expired token."""
     if not settings.tokens:
         return LOCAL
     scheme, _, secret = (authorization or "").partition(" ")
@@ -70,6 +76,6 @@ def caller_of(authorization: str | None, settings: ApiSettings) -> Caller | None
     for token in settings.tokens:
         if hmac.compare_digest(token.sha256, digest):
             found = token
-    if found is None:
+    if found is None or (found.expires_at is not None and (now or datetime.now(UTC)) >= found.expires_at):
         return None
     return Caller(found.name, Role[found.role.upper()], frozenset(found.tenants) if found.tenants else None)

@@ -1,60 +1,70 @@
-"""Orders of operators as events: published to the commands topic, and their verdict awaited from the read model."""
+"""What the API writes: orders, insights and dead letters as records on topics; and what the engine said to them."""
 
 import asyncio
 import time
-from typing import Any, Literal
-from uuid import uuid4
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
-from ...engine.identity import derived_id
-from ...model.command import Command, Instruction
+from ...model.command import Command
+from ...model.insight import Insight
 from ...wire.codec import encode
-from ..read_model import ReadModel
+from ..read_model import ReadModel, Unavailable
 
 POLL_S = 0.05
-Clock = Literal["wall", "events"]
+
+
+class Sender(Protocol):
+    """Who brings records to the broker."""
+
+    async def send(self, event: Command | Insight) -> None:
+        """Publish; returns once the broker has it. Raises `Unavailable`."""
+
+    async def send_back(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
+    ) -> None:
+        """Publish a dead letter where it came from. Raises `Unavailable`."""
+
+    async def verdict(self, identifier: str, wait_s: float) -> dict[str, Any] | None:
+        """The journal record of an event, None when it was not applied within `wait_s`."""
 
 
 class Commands:
-    """Publishes instructions; one producer for the process."""
+    """A `Sender` with one producer for the process."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, model: ReadModel, clock: Clock = "wall") -> None:
-        self._producer = producer
-        self._topic = topic
-        self._model = model
-        self._clock = clock
+    def __init__(self, producer: AIOKafkaProducer, prefix: str, model: ReadModel) -> None:
+        self._producer, self._prefix, self._model = producer, prefix, model
 
-    async def send(self, scope: str, instruction: Instruction, actor: str, reason: str, key: str | None) -> str:
-        """Publish and return the command's id once the broker has it.
+    async def send(self, event: Command | Insight) -> None:
+        """Publish; returns once the broker has it. Raises `Unavailable`."""
+        topic = self._prefix + ("commands" if isinstance(event, Command) else "insights")
+        await self._sent(topic, encode(event), event.scope.encode())
 
-        The same idempotency `key` of the same actor gives the same id, which the engine takes once.
-        """
-        identifier = derived_id("api", actor, scope, key) if key else str(uuid4())
-        command = Command(
-            id=identifier,
-            scope=scope,
-            at_ms=await self._now_ms(scope),
-            instruction=instruction,
-            actor=actor,
-            reason=reason,
-        )
-        await self._producer.send_and_wait(self._topic, encode(command), key=scope.encode())
-        return identifier
-
-    async def _now_ms(self, scope: str) -> int:
-        """The time of an order: the wall's, or that of the newest event that the scope is known to have seen."""
-        if self._clock == "events":
-            newest = await asyncio.to_thread(self._model.audit, scope, None, 1)
-            if newest:
-                return int(newest[0]["at_ms"])
-        return time.time_ns() // 1_000_000
+    async def send_back(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
+    ) -> None:
+        """Publish a dead letter where it came from. Raises `Unavailable`."""
+        await self._sent(topic, value, key, partition, headers)
 
     async def verdict(self, identifier: str, wait_s: float) -> dict[str, Any] | None:
-        """The journal record of a command, None when it was not applied within `wait_s`."""
+        """The journal record of an event, None when it was not applied within `wait_s`."""
         deadline = time.monotonic() + wait_s
         while True:
             found = await asyncio.to_thread(self._model.verdict, identifier)
             if found is not None or time.monotonic() >= deadline:
                 return found
             await asyncio.sleep(POLL_S)
+
+    async def _sent(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int | None = None,
+        headers: list[tuple[str, bytes]] | None = None,
+    ) -> None:
+        try:
+            await self._producer.send_and_wait(topic, value, key=key, partition=partition, headers=headers or [])
+        except KafkaError as fault:
+            raise Unavailable(f"the broker did not take it: {type(fault).__name__}") from None

@@ -8,13 +8,13 @@ from typing import Any
 from ..api_settings import ApiSettings
 from ..read_model import SqliteReadModel
 from .app import create_app
-from .commands import Commands
+from .commands import Sender
 
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1 of the API, without the version of the engine, which changes more often."""
 
-    def commands() -> Commands:
+    def commands() -> Sender:
         raise NotImplementedError("the document needs no producer")
 
     found = create_app(SqliteReadModel(), ApiSettings(), commands, lambda: True).openapi()

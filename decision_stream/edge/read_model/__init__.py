@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ...model.policy import Policy
 from ..api_settings import ApiSettings
 from .in_redis import RedisReadModel
 from .in_sqlite import SqliteReadModel
@@ -20,14 +21,14 @@ __all__ = [
 ]
 
 
-def open_read_model(settings: ApiSettings, namespace: str) -> ReadModel:
+def open_read_model(settings: ApiSettings, namespace: str, policy: Policy | None = None) -> ReadModel:
     """The model of these settings; a Redis that is away is found out when it is asked, not here.
 
     `namespace` keeps engines apart that share a Redis. Raises ValueError for a URL that is none, without telling it.
     """
     keep = Keep(decisions=settings.keep_decisions, records=settings.keep_records)
     if settings.redis_url:
-        return RedisReadModel(settings.redis_url, namespace, keep)
+        return RedisReadModel(settings.redis_url, namespace, keep, policy)
     path = Path(settings.database)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return SqliteReadModel(path, keep)
+    return SqliteReadModel(path, keep, policy)

@@ -18,7 +18,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ...engine.identity import derived_id
-from .protocol import Filter, Keep, Message, Position, Rewound, Unavailable, is_first
+from ...model.policy import Policy
+from .documents import COUNTERS, COURSE, LETTER, Document, Documents
+from .protocol import KEY_S, Filter, Keep, Message, Position, Rewound, Unavailable, is_first
 
 TIMEOUT_S = 0.5
 """For connecting and for each answer."""
@@ -108,7 +110,7 @@ end
 
 local function journal(fact)
   local about, records = base .. 'about:' .. fact.scope, base .. 'journal:' .. fact.scope
-  call('SADD', base .. 'scopes:' .. tenant(fact.scope), fact.scope)
+  call('ZADD', base .. 'scopes:' .. tenant(fact.scope), 0, fact.scope)
   call('SADD', base .. 'tenants', tenant(fact.scope))
   local last = call('HMGET', about, 'events', 'at_ms')
   local newest = math.max(tonumber(last[1] or '0'), tonumber(fact.sequence))
@@ -143,10 +145,30 @@ local function said(fact)
   if fact.order then call('HSETNX', base .. 'orders:' .. fact.id, fact.order, fact.order_body) end
 end
 
+local function document(fact)
+  local key = base .. 'document:' .. fact.kind .. ':' .. fact.id
+  local old = call('HGET', key, 'version')
+  if old and old > fact.version then return end
+  call('HSET', key, 'version', fact.version, 'rank', fact.rank, 'scope', fact.scope, 'body', fact.body)
+  if not fact.keep then return end
+  local all, own = base .. 'documents:' .. fact.kind, base .. 'documents:' .. fact.kind .. ':'
+  call('ZADD', all, fact.rank, fact.id)
+  call('ZADD', own .. tenant(fact.scope), fact.rank, fact.id)
+  if tonumber(fact.keep) > 0 and call('ZCARD', all) > tonumber(fact.keep) then
+    for _, id in ipairs(call('ZRANGE', all, 0, call('ZCARD', all) - tonumber(fact.keep) - 1)) do
+      local gone = base .. 'document:' .. fact.kind .. ':' .. id
+      call('ZREM', own .. tenant(call('HGET', gone, 'scope')), id)
+      call('ZREM', all, id)
+      call('DEL', gone)
+    end
+  end
+end
+
 local new = 0
 for at = 5, #ARGV do
   local fact = cjson.decode(ARGV[at])
-  if tonumber(fact.offset) >= tonumber(call('HGET', positions, fact.place) or '0') then
+  if fact.topic == 'document' then document(fact)
+  elseif tonumber(fact.offset) >= tonumber(call('HGET', positions, fact.place) or '0') then
     new = new + 1
     if fact.topic == 'journal' then journal(fact) elseif fact.part then said(fact) end
     call('HSET', positions, fact.place, string.format('%d', tonumber(fact.offset) + 1))
@@ -159,7 +181,7 @@ return new
 class RedisReadModel:
     """`url` may hold a password and is told to nobody; `namespace` is the prefix of all keys, in one cluster slot."""
 
-    def __init__(self, url: str, namespace: str, keep: Keep | None = None) -> None:
+    def __init__(self, url: str, namespace: str, keep: Keep | None = None, policy: Policy | None = None) -> None:
         try:
             pool = BlockingConnectionPool.from_url(
                 url,
@@ -175,6 +197,7 @@ class RedisReadModel:
         self._redis = Redis(connection_pool=pool)
         self._base = f"ds:{{{namespace}}}:"
         self._keep = keep or Keep()
+        self._drawing = Documents(policy)
         self._script = self._redis.register_script(_APPLY)
         self._resting_until = 0.0
         self._lock = threading.Lock()
@@ -192,20 +215,28 @@ class RedisReadModel:
 
     def apply(self, messages: Iterable[Message], after: Mapping[Position, int] | None = None) -> int:
         """Take in records; a long list goes in several scripts, each whole, each after the one before."""
+        try:
+            return self._applied(list(messages), after)
+        except Exception:
+            self._drawing.forget()
+            raise
+
+    def _applied(self, messages: list[Message], after: Mapping[Position, int] | None) -> int:
         new, reached = 0, dict(after or {})
-        rest = iter(messages)
-        batch = list(islice(rest, BATCH))
+        # Documents go first: a script that fails after them is sent again, and they are the same again.
+        documents, said = self._drawing.of(messages, self.document), _without_quiet(messages)
+        facts = [json.dumps(self._document_fact(it)) for it in documents] + [json.dumps(_fact(it)) for it in said]
+        ends = [None] * len(documents) + said
+        limits = [self._keep.decisions, self._keep.records, VERDICT_S]
         # Without records it is asked all the same: whether it still stands where the caller believes.
-        while True:
+        for start in range(0, max(1, len(facts)), BATCH):
             wanted = {f"{topic}/{part}": str(next_) for (topic, part), next_ in reached.items()}
-            limits = [self._keep.decisions, self._keep.records, VERDICT_S]
-            arguments = [*limits, json.dumps(wanted), *(json.dumps(_fact(message)) for message in batch)]
+            arguments = [*limits, json.dumps(wanted), *facts[start : start + BATCH]]
             with self._asking():
                 new += int(self._script(keys=[self._base], args=arguments))
             if after is not None:
-                reached |= {(message.topic, message.partition): message.offset + 1 for message in batch}
-            if not (batch := list(islice(rest, BATCH))):
-                break
+                told = [message for message in ends[start : start + BATCH] if message is not None]
+                reached |= {(message.topic, message.partition): message.offset + 1 for message in told}
         return new
 
     def decisions(self, wanted: Filter, limit: int) -> list[dict[str, Any]]:
@@ -240,11 +271,14 @@ class RedisReadModel:
         found["orders"] = [{key: order[key] for key in ("id", "at_ms", "step", "order")} for order in bodies]
         return found
 
-    def scopes(self, tenants: frozenset[str] | None) -> list[dict[str, Any]]:
-        """Scopes with when they were last heard of and how many events they applied."""
+    def scopes(self, tenants: frozenset[str] | None, after: str = "", limit: int = 1_000) -> list[dict[str, Any]]:
+        """Scopes by name, past the name `after`: when they were last heard of, how many events they applied."""
+        low = f"({after}" if after else "-"
         with self._asking():
-            keys = [f"{self._base}scopes:{tenant}" for tenant in self._tenants(tenants)]
-            names = sorted(self._redis.sunion(keys)) if keys else []
+            pipe = self._redis.pipeline(transaction=False)
+            for tenant in self._tenants(tenants):
+                pipe.zrangebylex(f"{self._base}scopes:{tenant}", low, "+", 0, limit)
+            names = sorted(name for page in pipe.execute() for name in page)[:limit]
             pipe = self._redis.pipeline(transaction=False)
             for name in names:
                 pipe.hmget(f"{self._base}about:{name}", "at_ms", "events")
@@ -285,6 +319,42 @@ class RedisReadModel:
                 by[value] = by.get(value, 0) + int(number)
         return {"decisions": sum(counts["by_state"].values()), **counts}
 
+    def document(self, kind: str, identifier: str) -> str | None:
+        """The body of a document; None when there is none."""
+        with self._asking():
+            return self._redis.hget(f"{self._base}document:{kind}:{identifier}", "body")
+
+    def documents(
+        self, kind: str, tenants: frozenset[str] | None, before: tuple[int, str] | None, limit: int
+    ) -> list[tuple[int, str, str]]:
+        """Rank, id and body of documents, highest rank first, below `before`."""
+        base = f"{self._base}documents:{kind}"
+        names = [base] if tenants is None else [f"{base}:{tenant}" for tenant in sorted(tenants)]
+        top = "+inf" if before is None else str(before[0])
+        with self._asking():
+            # Those of one rank are few (letters of one millisecond), or all (the counters, which have no order).
+            pages = [self._redis.zrevrangebyscore(name, top, "-inf", withscores=True) for name in names]
+            found = sorted(((int(rank), identifier) for page in pages for identifier, rank in page), reverse=True)
+            wanted = [it for it in found if before is None or it < before][:limit]
+            pipe = self._redis.pipeline(transaction=False)
+            for _, identifier in wanted:
+                pipe.hget(f"{self._base}document:{kind}:{identifier}", "body")
+            bodies = pipe.execute()
+        return [(*it, body) for it, body in zip(wanted, bodies, strict=True) if body is not None]
+
+    def claim(self, key: str, content: str, now_s: float) -> str:
+        """Keep `content` under an idempotency key for a day, unless something is kept there: then that is returned."""
+        with self._asking():
+            name = f"{self._base}key:{key}"
+            if self._redis.set(name, content, nx=True, ex=KEY_S):
+                return content
+            return self._redis.get(name) or content
+
+    def _document_fact(self, document: Document) -> dict[str, str]:
+        kept = {COURSE: self._keep.courses, LETTER: self._keep.letters, COUNTERS: 0}.get(document.kind)
+        fact = {"topic": "document", **{name: str(getattr(document, name)) for name in _PARTS}}
+        return fact if kept is None else fact | {"keep": str(kept)}
+
     def _tenants(self, tenants: frozenset[str] | None) -> list[str]:
         return sorted(self._redis.smembers(self._base + "tenants") if tenants is None else tenants)
 
@@ -324,6 +394,8 @@ class RedisReadModel:
             raise Unavailable(f"the read model does not answer: {type(fault).__name__}") from None
 
 
+_SAID = ("journal", "proposals", "decisions")
+_PARTS = ("kind", "id", "version", "body", "scope", "rank")
 _FIELDS = ("scope", "state", "kind", "strategy")
 _COLUMNS = ("id", "scope", "at_ms", "kind", "strategy", "state")
 
@@ -345,6 +417,12 @@ def _fits(row: dict[str, Any], wanted: Filter) -> bool:
     return all((value := getattr(wanted, field)) is None or row[field] == value for field in _FIELDS)
 
 
+def _without_quiet(messages: list[Message]) -> list[Message]:
+    """Without the records that only documents were drawn from, but for the last of each partition, for its position."""
+    last = {(message.topic, message.partition): message for message in messages}
+    return [it for it in messages if it.topic in _SAID or last[it.topic, it.partition] is it]
+
+
 def _position(place: str) -> Position:
     topic, _, part = place.rpartition("/")
     return topic, int(part)
@@ -354,6 +432,8 @@ def _fact(message: Message) -> dict[str, Any]:
     """What a record says, as text only, for the script."""
     place = f"{message.topic}/{message.partition}"
     fact: dict[str, Any] = {"topic": message.topic, "place": place, "offset": str(message.offset)}
+    if message.topic not in _SAID:
+        return fact
     content, body = json.loads(message.value), message.value.decode()
     match message.topic:
         case "journal":

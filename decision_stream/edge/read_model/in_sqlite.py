@@ -14,7 +14,9 @@ from threading import Lock
 from typing import Any
 
 from ...engine.identity import derived_id
-from .protocol import Filter, Keep, Message, Position, Rewound, is_first
+from ...model.policy import Policy
+from .documents import COURSE, LETTER, Document, Documents
+from .protocol import KEY_S, Filter, Keep, Message, Position, Rewound, is_first
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS positions (topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY (topic, part));
@@ -32,6 +34,12 @@ CREATE INDEX IF NOT EXISTS transitions_decision ON transitions (decision_id);
 CREATE TABLE IF NOT EXISTS orders (
   id TEXT PRIMARY KEY, decision_id TEXT, step INTEGER, at_ms INTEGER, body TEXT);
 CREATE TABLE IF NOT EXISTS floor (place INTEGER PRIMARY KEY CHECK (place = 0), at_ms INTEGER, id TEXT);
+CREATE TABLE IF NOT EXISTS scopes (scope TEXT PRIMARY KEY, at_ms INTEGER, events INTEGER);
+CREATE TABLE IF NOT EXISTS documents (
+  kind TEXT, id TEXT, scope TEXT, rank INTEGER, version TEXT, body TEXT, PRIMARY KEY (kind, id));
+CREATE INDEX IF NOT EXISTS documents_rank ON documents (kind, rank DESC, id DESC);
+CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, content TEXT, until_s REAL);
+CREATE INDEX IF NOT EXISTS keys_until ON keys (until_s);
 CREATE INDEX IF NOT EXISTS orders_decision ON orders (decision_id);
 """
 
@@ -39,8 +47,9 @@ CREATE INDEX IF NOT EXISTS orders_decision ON orders (decision_id);
 class SqliteReadModel:
     """`path` of None keeps it in memory, for tests."""
 
-    def __init__(self, path: Path | None = None, keep: Keep | None = None) -> None:
+    def __init__(self, path: Path | None = None, keep: Keep | None = None, policy: Policy | None = None) -> None:
         self._keep = keep or Keep()
+        self._drawing = Documents(policy)
         self._db = sqlite3.connect(str(path) if path else ":memory:", check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._lock = Lock()
@@ -60,10 +69,18 @@ class SqliteReadModel:
 
     def apply(self, messages: Iterable[Message], after: Mapping[Position, int] | None = None) -> int:
         """Take in records in the order of their offsets, all or none; returns how many were new."""
-        new = 0
+        messages = list(messages)
+        try:
+            return self._applied(messages, after or {})
+        except Exception:
+            self._drawing.forget()
+            raise
+
+    def _applied(self, messages: list[Message], after: Mapping[Position, int]) -> int:
+        new, documents = 0, self._drawing.of(messages, self.document)
         with self._lock, self._db:
             known = {(row["topic"], row["part"]): row["next"] for row in self._db.execute("SELECT * FROM positions")}
-            if any(known.get(place, 0) < next_ for place, next_ in (after or {}).items()):
+            if any(known.get(place, 0) < next_ for place, next_ in after.items()):
                 raise Rewound("the read model was emptied or set back")
             scopes = set()
             for message in messages:
@@ -72,15 +89,16 @@ class SqliteReadModel:
                     continue
                 known[place] = message.offset + 1
                 new += 1
-                content = json.loads(message.value)
                 match message.topic:
                     case "journal":
+                        content = json.loads(message.value)
                         self._journal(content, message.value)
                         scopes.add(content["scope"])
                     case "proposals":
-                        self._proposal(content, message.value)
+                        self._proposal(json.loads(message.value), message.value)
                     case "decisions":
-                        self._order(content, message.value)
+                        self._order(json.loads(message.value), message.value)
+            self._put(documents)
             self._forget(scopes)
             self._db.executemany(
                 "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", [(*place, next_) for place, next_ in known.items()]
@@ -126,15 +144,13 @@ class SqliteReadModel:
         ]
         return found
 
-    def scopes(self, tenants: frozenset[str] | None) -> list[dict[str, Any]]:
-        """Scopes with when they were last heard of and how many events they applied."""
-        where: list[str] = ["TRUE"]
-        values: list[Any] = []
+    def scopes(self, tenants: frozenset[str] | None, after: str = "", limit: int = 1_000) -> list[dict[str, Any]]:
+        """Scopes by name, past the name `after`: when they were last heard of, how many events they applied."""
+        where, values = ["scope > ?"], [after]
         _within(tenants, where, values)
         rows = self._ask(
-            "SELECT scope, MAX(at_ms) AS at_ms, MAX(sequence) AS events FROM journal "
-            f"WHERE {' AND '.join(where)} GROUP BY scope ORDER BY scope",
-            tuple(values),
+            f"SELECT scope, at_ms, events FROM scopes WHERE {' AND '.join(where)} ORDER BY scope LIMIT ?",
+            (*values, limit),
         )
         return [dict(row) for row in rows]
 
@@ -166,12 +182,60 @@ class SqliteReadModel:
             counts[f"by_{column}"] = {row["name"]: row["count"] for row in rows}
         return {"decisions": sum(counts["by_state"].values()), **counts}
 
+    def document(self, kind: str, identifier: str) -> str | None:
+        """The body of a document; None when there is none."""
+        rows = self._ask("SELECT body FROM documents WHERE kind = ? AND id = ?", (kind, identifier))
+        return rows[0]["body"] if rows else None
+
+    def documents(
+        self, kind: str, tenants: frozenset[str] | None, before: tuple[int, str] | None, limit: int
+    ) -> list[tuple[int, str, str]]:
+        """Rank, id and body of documents, highest rank first, below `before`."""
+        where: list[str] = ["kind = ?"]
+        values: list[Any] = [kind]
+        if before is not None:
+            where.append("(rank, id) < (?, ?)")
+            values += before
+        _within(tenants, where, values)
+        rows = self._ask(
+            f"SELECT rank, id, body FROM documents WHERE {' AND '.join(where)} ORDER BY rank DESC, id DESC LIMIT ?",
+            (*values, limit),
+        )
+        return [tuple(row) for row in rows]
+
+    def claim(self, key: str, content: str, now_s: float) -> str:
+        """Keep `content` under an idempotency key for a day, unless something is kept there: then that is returned."""
+        with self._lock, self._db:
+            self._db.execute("DELETE FROM keys WHERE until_s <= ?", (now_s,))
+            self._db.execute("INSERT OR IGNORE INTO keys VALUES (?, ?, ?)", (key, content, now_s + KEY_S))
+            return str(self._db.execute("SELECT content FROM keys WHERE key = ?", (key,)).fetchone()[0])
+
+    def _put(self, documents: Iterable[Document]) -> None:
+        self._db.executemany(
+            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET "
+            "rank = excluded.rank, version = excluded.version, body = excluded.body "
+            "WHERE excluded.version >= documents.version",
+            [(it.kind, it.id, it.scope, it.rank, it.version, it.body) for it in documents],
+        )
+        for kind, kept in ((COURSE, self._keep.courses), (LETTER, self._keep.letters)):
+            if any(it.kind == kind for it in documents):
+                self._db.execute(
+                    "DELETE FROM documents WHERE kind = ?1 AND id IN (SELECT id FROM documents WHERE kind = ?1 "
+                    "ORDER BY rank DESC, id DESC LIMIT -1 OFFSET ?2)",
+                    (kind, kept),
+                )
+
     def _ask(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         with self._lock:
             return self._db.execute(query, values).fetchall()
 
     def _journal(self, record: dict[str, Any], body: bytes) -> None:
         key = (record["scope"], record["sequence"])
+        self._db.execute(
+            "INSERT INTO scopes VALUES (?, ?, ?) ON CONFLICT (scope) DO UPDATE SET "
+            "at_ms = MAX(at_ms, excluded.at_ms), events = MAX(events, excluded.events)",
+            (record["scope"], record["at_ms"], record["sequence"]),
+        )
         self._db.execute(
             "INSERT OR IGNORE INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)",
             (*key, record["at_ms"], record["stage"], record["verdict"], record["event_id"], body.decode()),

@@ -24,6 +24,8 @@ class Message:
     partition: int
     offset: int
     value: bytes
+    key: bytes = b""
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +42,19 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """How much is kept: the newest decisions of all scopes, and the newest journal records of each scope."""
+    """How much is kept: the newest decisions of all scopes, the newest journal records of each scope, and so on.
+
+    Of a stored scope and its budget there is one each; of courses and dead letters the newest are kept.
+    """
 
     decisions: int = 100_000
     records: int = 1_000
+    courses: int = 2_000
+    letters: int = 1_000
+
+
+KEY_S = 86_400
+"""How long an idempotency key is remembered."""
 
 
 def is_first(move: Mapping[str, Any]) -> bool:
@@ -76,8 +87,8 @@ class ReadModel(Protocol):
     def decision(self, identifier: str) -> dict[str, Any] | None:
         """A decision with its proposal, its record, its transitions and orders; None when it is not known."""
 
-    def scopes(self, tenants: frozenset[str] | None) -> list[dict[str, Any]]:
-        """Scopes with when they were last heard of and how many events they applied."""
+    def scopes(self, tenants: frozenset[str] | None, after: str = "", limit: int = 1_000) -> list[dict[str, Any]]:
+        """Scopes by name, past the name `after`: when they were last heard of, how many events they applied."""
 
     def audit(self, scope: str, before: int | None, limit: int) -> list[dict[str, Any]]:
         """Journal records of a scope, newest first, below a sequence number."""
@@ -87,3 +98,14 @@ class ReadModel(Protocol):
 
     def statistics(self, tenants: frozenset[str] | None) -> dict[str, Any]:
         """Counts of decisions by state, kind and strategy."""
+
+    def document(self, kind: str, identifier: str) -> str | None:
+        """The body of a document (`documents.py`); None when there is none."""
+
+    def documents(
+        self, kind: str, tenants: frozenset[str] | None, before: tuple[int, str] | None, limit: int
+    ) -> list[tuple[int, str, str]]:
+        """Rank, id and body of documents, highest rank first, below `before`."""
+
+    def claim(self, key: str, content: str, now_s: float) -> str:
+        """Keep `content` under an idempotency key for a day, unless something is kept there: then that is returned."""
