@@ -5,69 +5,84 @@ import {decisionLink, decisionTable, scopeLink} from "./decisions.js";
 import {band, intervals} from "./plots.js";
 
 export async function experiments() {
-  const [running, begun, concluded] = await Promise.all([
-    ask("/experiments"), ...["start_experiment", "conclude_experiment"].map(kind => ask("/decisions?limit=50&kind=" + kind)),
-  ]);
-  const past = [...begun.items, ...concluded.items].sort((a, b) => b.at_ms - a.at_ms);
+  const [begun, concluded] = await Promise.all([ask("/experiments?limit=50"), ask("/decisions?limit=50&kind=conclude_experiment")]);
+  const running = begun.items.filter(row => row.running), over = begun.items.filter(row => !row.running);
   return [
     make("h2", {}, "Experiments"),
-    part("Running", running.items.length ? running.items.map(card)
+    part("Running", running.length ? running.map(card)
       : empty("None is running. One begins when prompts are offered to a scope, or parameters may be tuned, and traffic suffices.")),
-    part("Begun and concluded", past.length ? decisionTable(past, "Begun and concluded") : empty("No experiment was begun yet.")),
+    part("Over", over.length ? table("Over", ["Experiment", "Scope", "State", "By", "When"],
+      over.map(row => [link(row), scopeLink(row.scope), chip(row.state), words(row.strategy), when(row.at_ms)])) : empty("No experiment is over yet.")),
+    part("Conclusions", concluded.items.length ? decisionTable(concluded.items, "Conclusions") : empty("Nothing was concluded yet.")),
   ];
 }
 
-/** One experiment: its plan, its arms, each challenger's interval over time, and whether units arrive as ordered. */
+/** One experiment by the decision that began it: its plan, arms, intervals over time, and how it was concluded. */
 export async function experiment(id) {
-  const row = await ask("/experiments/" + encodeURIComponent(id));
+  const row = await ask("/experiments/" + encodeURIComponent(id)), course = row.course;
   return [
-    make("h2", {}, "Experiment " + Object.keys(row.comparisons).join(" and ") + " against control"),
-    make("p", {}, scopeLink(row.scope), ` · ${words(row.strategy)} · since ${when(row.started_at_ms)} · `, decisionLink({id: row.id, kind: "start_experiment"})),
-    mismatch(row), standing(row), arms(row), comparisons(row), courses(row),
-    part("Plan", make("dl", {}, [["units of each arm", count(row.planned_pairs)], ["chance of a false winner", share(row.alpha)],
-      ...Object.entries(row.shares).map(([name, part]) => ["share of " + name, share(part)])].map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]))),
+    make("h2", {}, "Experiment " + challengers(course)),
+    make("p", {}, chip(row.state), " ", scopeLink(row.scope), ` · ${words(row.strategy)} · since ${when(row.at_ms)} · `, decisionLink({id: row.id, kind: "its decision"})),
+    row.conclusion ? make("p", {class: "notice"}, "Concluded: ", decisionLink(row.conclusion), " ", sentence(bodyReason(row.conclusion))) : null,
+    course ? [mismatch(course), row.running ? standing(course) : null, part("Arms", arms(course)), part("Challengers against control", comparisons(course)), courses(course), plan(course)]
+      : empty("Nothing was measured yet: the actuator has not reported on its arms."),
   ];
 }
+
+const bodyReason = row => (row.decision || row.proposal || {}).decision?.reason || "";
+const challengers = course => (course ? Object.keys(course.challengers).join(" and ") + " against control" : "");
+const link = row => make("a", {href: "#/experiment/" + encodeURIComponent(row.id)}, challengers(row.course) || "experiment");
 
 function card(row) {
+  const course = row.course;
   return make("article", {class: "card", "aria-label": "Experiment on " + row.scope},
-    make("h3", {}, make("a", {href: "#/experiment/" + encodeURIComponent(row.id)}, Object.keys(row.comparisons).join(", ") + " against control")),
-    make("p", {}, scopeLink(row.scope), ` · ${words(row.strategy)} · since ${when(row.started_at_ms)}`),
-    mismatch(row), standing(row), comparisons(row));
+    make("h3", {}, link(row)), make("p", {}, scopeLink(row.scope), ` · ${words(row.strategy)} · since ${when(row.at_ms)}`),
+    course ? [mismatch(course), standing(course), comparisons(course)] : make("p", {}, "Its arms were not reported on yet."));
 }
 
-function mismatch(row) {
-  const found = row.sample_ratio;
+function mismatch(course) {
+  const found = course.sample_ratio;
   return found.mismatch && make("p", {class: "notice bad", role: "alert"},
     `Units do not arrive in the ordered shares (p = ${number(found.p_value)}, limit ${number(found.level)}): its numbers are not to be trusted.`);
 }
 
-function standing(row) {
-  const reached = Math.max(0, ...Object.values(row.comparisons).map(it => it.fraction || 0));
-  return make("p", {}, chip(row.status.over ? "over" : "running"), ` ${sentence(row.status.detail || row.status.code)}. `,
-    `${share(Math.min(1, reached))} of the planned evidence is in.`);
+function standing(course) {
+  const reached = Math.max(0, ...Object.values(course.comparisons).map(it => it.fraction || 0));
+  return make("p", {}, course.status.over ? "Ready to be concluded: " : "Not over yet: ",
+    `${sentence(course.status.detail || course.status.code)}. ${share(Math.min(1, reached))} of the planned evidence is in.`);
 }
 
-function arms(row) {
+function arms(course) {
   const mean = (arm, name, shown) => (arm[name] ? shown(arm[name].mean) : "–");
-  return part("Arms", table("Arms", ["Arm", "Share", "Requests", "Scored", "Quality", "Cost", "Latency", "Errors"],
-    Object.entries(row.arms).map(([name, arm]) => [name, row.shares[name] === undefined ? "–" : share(row.shares[name]), count(arm.requests),
+  return table("Arms", ["Arm", "Share", "Requests", "Scored", "Quality", "Cost", "Latency", "Errors"],
+    Object.entries(course.arms).map(([name, arm]) => [name, course.shares[name] === undefined ? "–" : share(course.shares[name]), count(arm.requests),
       count(arm.quality?.samples), mean(arm, "quality", number), mean(arm, "cost_usd", value => "$" + number(value)),
-      mean(arm, "latency_ms", value => number(value) + " ms"), count(arm.errors)])));
+      mean(arm, "latency_ms", value => number(value) + " ms"), count(arm.errors)]));
 }
 
-function comparisons(row) {
-  const rows = Object.entries(row.comparisons);
+function comparisons(course) {
+  const rows = Object.entries(course.comparisons);
   return rows.length > 0 && [
-    table("Challengers against control", ["Challenger", "Gain", "Interval", "Score", "Needed"], rows.map(([name, it]) =>
+    table("Gains", ["Challenger", "Gain", "Interval", "Score", "Needed"], rows.map(([name, it]) =>
       [name, percent(it.gain), between(it.interval, percent), number(it.score), number(it.bound)])),
     intervals(rows.map(([name, it]) => ({label: `${name}: ${between(it.interval, percent)}`, low: it.interval.low, high: it.interval.high, estimate: it.gain})),
       "Gain of each challenger with its interval, against none"),
   ];
 }
 
-function courses(row) {
-  const drawn = Object.entries(row.course || {}).map(([name, points]) =>
-    [make("h4", {}, name), band(points, [{value: 0, text: "no difference"}], `Gain of ${name} with its interval over time`) || empty("Too few reports for a picture.")]);
-  return part("Intervals over time", drawn);
+function courses(course) {
+  return part("Intervals over time", Object.keys(course.comparisons).map(name => [
+    make("h4", {}, name),
+    band(course.points.filter(point => point.comparisons?.[name]).map(point => {
+      const it = point.comparisons[name];
+      return {at_ms: point.at_ms, low: it.interval.low, high: it.interval.high, estimate: it.gain};
+    }), [{value: 0, text: "no difference"}], `Gain of ${name} with its interval over time; the newest is in the table`)
+      || empty("Too few reports for a picture."),
+  ]));
+}
+
+function plan(course) {
+  const facts = [["units of each arm", count(course.planned_pairs)], ["chance of a false winner", share(course.alpha)],
+    ...Object.entries(course.shares).map(([name, part]) => ["share of " + name, share(part)])];
+  return part("Plan", make("dl", {}, facts.map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])));
 }
