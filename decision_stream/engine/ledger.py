@@ -16,6 +16,8 @@ from ..stats.blocks import Blocks
 from ..stats.normal import quantile
 from .turn import Turn
 
+LEVEL = 0.95
+"""Of the intervals."""
 SAVINGS_KEPT = 30
 """Of each scope; the oldest closed ones are forgotten first, and with them what they saved."""
 
@@ -52,15 +54,14 @@ def settled(turn: Turn) -> None:
         turn.update(savings=savings)
 
 
-def saved(state: ScopeState, level: float = 0.95) -> tuple[float, Interval]:
-    """US dollars saved on a scope so far, and their interval; zero without any adopted change.
+def moments_saved(state: ScopeState) -> tuple[float, float]:
+    """US dollars saved on a scope so far, and the variance of that sum; zeros without any adopted change.
 
     >>> from decision_stream.model.state import ColdState, HotState
     >>> one = Saving(decision_id="d", per_request_usd=0.01, error_usd=0.001, from_requests=100.0)
     >>> state = ScopeState(scope="a/b/c", hot=HotState(served=1_100.0), cold=ColdState(savings=(one,)))
-    >>> usd, interval = saved(state)
-    >>> round(usd, 2), round(interval.low, 2), round(interval.high, 2)
-    (10.0, 8.04, 11.96)
+    >>> [round(value, 6) for value in moments_saved(state)]
+    [10.0, 1.0]
     """
     total, variance = 0.0, 0.0
     for one in state.cold.savings:
@@ -68,5 +69,11 @@ def saved(state: ScopeState, level: float = 0.95) -> tuple[float, Interval]:
         requests = max(0.0, until - one.from_requests)
         total += requests * one.per_request_usd
         variance += (requests * one.error_usd) ** 2
-    margin = quantile(0.5 + level / 2.0) * sqrt(variance)
-    return total, Interval(low=total - margin, high=total + margin, level=level)
+    return total, variance
+
+
+def saved(state: ScopeState) -> tuple[float, Interval]:
+    """US dollars saved on a scope so far, and their interval at `LEVEL`."""
+    total, variance = moments_saved(state)
+    margin = quantile(0.5 + LEVEL / 2.0) * sqrt(variance)
+    return total, Interval(low=total - margin, high=total + margin, level=LEVEL)

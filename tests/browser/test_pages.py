@@ -4,15 +4,24 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from decision_stream.edge.read_model import Filter
 from decision_stream.model.command import Autonomy
 from decision_stream.model.policy import Policy, SafetyPolicy
 from tests.browser.conftest import SIZES
 from tests.edge.engine import Engine
+from tests.edge.fleet import PlayedFleet
 from tests.edge.served import served
 
 CHAT, RERANK = "acme/support/chat", "globex/search/rerank"
 CAREFUL = Policy(safety=SafetyPolicy(autonomy=Autonomy.APPROVE))
-PAGES = ("", "approvals", "experiments", "frontier", "scopes", f"scope/{CHAT.replace('/', '%2F')}")
+PAGES = ("", "approvals", "experiments", "frontier", "scopes")
+TOOLS = "globex/agents/tools"
+
+
+@pytest.fixture(scope="module")
+def fleet() -> PlayedFleet:
+    """An hour and a half of the demo: ramps done and under way, two experiments."""
+    return PlayedFleet(90)
 
 
 def shown(page, fragment: str, heading: str = "h2"):
@@ -20,25 +29,69 @@ def shown(page, fragment: str, heading: str = "h2"):
     page.wait_for_selector(f"main:not([aria-busy]) {heading}")
 
 
+def quoted(scope: str) -> str:
+    return scope.replace("/", "%2F")
+
+
+def ids(engine: Engine, kind: str) -> list[str]:
+    return [row["id"] for row in engine.model.decisions(Filter(kind=kind), 50)]
+
+
+def sound(page, fragment: str) -> None:
+    """The page shows, fits the screen, and axe finds nothing serious."""
+    shown(page, fragment)
+    found = Axe().run(page).response["violations"]
+    serious = [f"{it['id']}: {it['nodes'][0]['html'][:160]}" for it in found if it["impact"] in ("serious", "critical")]
+    assert serious == [], fragment
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0, f"{fragment or 'overview'} is wider than the screen by {overflow} pixels"
+
+
 @pytest.mark.parametrize("size", sorted(SIZES))
-@pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
-def test_every_page_is_shown_without_complaint_and_is_accessible(visit, size, filled):
-    engine = Engine(CAREFUL)
-    pages = list(PAGES[:-1])
-    if filled:
-        identifier = engine.switch(CHAT)
-        pages += [PAGES[-1], f"decision/{identifier}"]
-    with served(engine) as address, visit(address, size, dark=size == "phone") as (page, _):
+def test_every_page_is_useful_when_empty(visit, size):
+    with served(Engine()) as address, visit(address, size, dark=size == "phone") as (page, _):
+        for fragment in PAGES:
+            sound(page, fragment)
+            assert "yet" in page.locator("main").inner_text() or "Nothing waits" in page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize("size", sorted(SIZES))
+def test_every_page_is_shown_without_complaint_and_is_accessible(visit, fleet, size):
+    experiment, switch = ids(fleet, "start_experiment")[0], ids(fleet, "model_switch")[-1]
+    pages = [*PAGES, f"scope/{quoted(TOOLS)}", f"scope/{quoted(CHAT)}", f"frontier/{quoted(CHAT)}"]
+    pages += [f"decision/{switch}", f"decision/{experiment}", f"experiment/{experiment}"]
+    with served(fleet) as address, visit(address, size, dark=size == "phone") as (page, _):
         for fragment in pages:
-            shown(page, fragment)
-            serious = [
-                f"{fragment or 'overview'}: {it['id']}: {it['nodes'][0]['html'][:120]}"
-                for it in Axe().run(page).response["violations"]
-                if it["impact"] in ("serious", "critical")
-            ]
-            assert serious == []
-            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert overflow <= 0, f"{fragment or 'overview'} is wider than the screen by {overflow} pixels"
+            sound(page, fragment)
+
+
+def test_a_running_experiment_shows_intervals_over_time_and_why_it_is_not_over(visit, fleet):
+    with served(fleet) as address, visit(address) as (page, _):
+        shown(page, "experiments")
+        running = page.get_by_role("article", name=f"Experiment on {TOOLS}")
+        assert "Not over yet" in running.inner_text() and "of the planned evidence is in" in running.inner_text()
+        running.get_by_role("heading").get_by_role("link").click()
+        page.get_by_role("img", name="Gain of stepwise with its interval over time").wait_for()
+        arms = page.get_by_role("region", name="Arms").inner_text()
+        assert "control" in arms and "stepwise" in arms
+
+
+def test_the_frontier_tells_which_models_no_other_beats(visit, fleet):
+    with served(fleet) as address, visit(address) as (page, _):
+        shown(page, f"frontier/{quoted(CHAT)}")
+        told = page.get_by_role("region", name=f"Frontier of {CHAT}").inner_text()
+        assert "in use" in told and "on the front" in told
+        assert page.locator("main svg circle.point").count() == 5
+
+
+def test_a_scope_shows_its_configuration_how_it_came_about_and_what_it_saved(visit, fleet):
+    with served(fleet) as address, visit(address) as (page, _):
+        shown(page, f"scope/{quoted(CHAT)}")
+        came = page.get_by_role("region", name="How it came about").inner_text()
+        assert "model: atlas →" in came and "first seen" in came
+        assert "between $" in page.get_by_role("region", name="Saved so far").inner_text()
+        shown(page, "")
+        assert "saved, between" in page.locator("main").inner_text()
 
 
 def test_a_waiting_decision_is_approved_with_a_reason_in_the_inbox(visit):

@@ -12,7 +12,7 @@ from decision_stream.model.decision import Proposal
 from decision_stream.model.event import Event
 from decision_stream.model.insight import Insight
 from decision_stream.model.journal import Source
-from decision_stream.model.outcome import OutcomeStatus
+from decision_stream.model.outcome import Outcome, OutcomeStatus
 from decision_stream.model.policy import Policy
 from decision_stream.stream.record import apply, empty
 from tests.factories import MINUTE_MS, START_MS, estimate, insight, outcome
@@ -50,8 +50,12 @@ class Engine:
             if message.topic == "proposals":
                 self.tell(msgspec.json.decode(message.value, type=Proposal))
             elif message.topic == "decisions":
-                directive = msgspec.json.decode(message.value, type=Directive)
-                self.tell(outcome(directive, OutcomeStatus.APPLIED, directive.at_ms + 1_000))
+                for answer in self.carried_out(msgspec.json.decode(message.value, type=Directive)):
+                    self.tell(answer)
+
+    def carried_out(self, directive: Directive) -> list[Outcome]:
+        """What the actuator answers."""
+        return [outcome(directive, OutcomeStatus.APPLIED, directive.at_ms + 1_000)]
 
     def switch(self, scope: str, minutes: int = 3) -> str:
         """Tell a scope of a much cheaper model until a decision is made; its id."""

@@ -14,6 +14,7 @@ from decision_stream.edge.api_settings import ApiSettings, ApiToken
 from decision_stream.model.command import Autonomy
 from decision_stream.model.policy import Policy, SafetyPolicy
 from tests.edge.engine import Engine
+from tests.edge.fleet import PlayedFleet
 
 CHAT = "acme/support/chat"
 CAREFUL = Policy(safety=SafetyPolicy(autonomy=Autonomy.APPROVE))
@@ -198,3 +199,23 @@ def test_prompts_are_offered_and_a_scope_is_pinned(waiting):
 def test_the_openapi_document_is_current():
     told = "write it again: python -m decision_stream.edge.api.document schemas/openapi.json"
     assert (Path(__file__).parents[2] / "schemas" / "openapi.json").read_text() == rendered(), told
+
+
+def test_a_waiting_decision_is_told_with_its_risk_its_checks_and_its_deadline(waiting):
+    engine, identifier = waiting
+    (inbox,) = client(engine).get(f"{PREFIX}/approvals").json()["items"]
+    assert inbox["id"] == identifier
+    record = inbox["decision"]
+    assert record["risk"]["level"] == "low" and record["checks"] and record["id"] == identifier
+    assert inbox["deadline_ms"] == record["expires_at_ms"]
+
+
+def test_money_saved_is_told_of_a_scope_and_of_all_together():
+    engine = PlayedFleet(60)
+    api = client(engine)
+    scopes = [row["scope"] for row in api.get(f"{PREFIX}/scopes").json()["items"]]
+    each = [saved for scope in scopes if (saved := api.get(f"{PREFIX}/scopes/{scope}").json()["saved"]) is not None]
+    total = api.get(f"{PREFIX}/statistics").json()["saved"]
+    assert len(each) >= 2 and total["low_usd"] < total["estimate_usd"] < total["high_usd"]
+    assert abs(total["estimate_usd"] - sum(saved["estimate_usd"] for saved in each)) < 1e-6
+    assert client(Engine()).get(f"{PREFIX}/statistics").json()["saved"] is None

@@ -101,10 +101,14 @@ class Move(BaseModel):
 
 
 class DecisionBody(DecisionRow):
-    """A decision with its proposal, its record (None before it was ordered), its moves and its orders."""
+    """A decision with its proposal, its record (None for one that was refused), its moves and its orders.
+
+    `deadline_ms` is when something happens to it by itself; None when it is over.
+    """
 
     proposal: Anything | None
     decision: Anything | None
+    deadline_ms: int | None = None
     transitions: list[Move]
     orders: list[Anything]
 
@@ -181,6 +185,15 @@ class ScopePage(BaseModel):
     next: str | None = None
 
 
+class Saved(BaseModel):
+    """Money saved by adopted changes: what each saved per request in its ramp, times what was served since."""
+
+    estimate_usd: float
+    low_usd: float
+    high_usd: float
+    level: float
+
+
 class ScopeBody(BaseModel):
     """All of a scope: configuration and history, experiment, ramps, breaker, counters, tombstones, trials."""
 
@@ -190,6 +203,7 @@ class ScopeBody(BaseModel):
     events: int
     configuration: Anything
     breaker: Anything
+    saved: Saved | None = None
 
 
 class ConfigurationBody(BaseModel):
@@ -284,7 +298,9 @@ class StrategyBody(StrategyRow, Rates):
 
 
 class Statistics(Rates):
-    """Counts of the decisions that are kept, and rates over all there ever were."""
+    """Counts of the decisions that are kept, and rates over all there ever were; `saved` is added up every 10 s."""
+
+    saved: Saved | None = None
 
     by_state: dict[str, int]
     by_kind: dict[str, int]

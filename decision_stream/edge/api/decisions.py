@@ -10,6 +10,7 @@ from ..read_model.documents import COURSE
 from . import bodies
 from .context import Asking, Context, Cursor, Its, Limit, decoded, encoded, visible
 from .problems import RESPONSES, Problem
+from .stored import with_record
 
 router = APIRouter(tags=["decisions"], responses=RESPONSES)
 Scope = Annotated[str | None, Query(max_length=200)]
@@ -45,19 +46,19 @@ def approvals(
     wanted = Filter(tenants=asking.tenants, scope=scope, state="awaiting_approval", before=decoded(cursor))
     rows, next_ = _page(its, wanted, limit)
     found = [body for row in rows if (body := its.model.decision(row["id"])) is not None]
-    return bodies.DecisionBodies(items=[bodies.DecisionBody(**body) for body in found], next=next_)
+    return bodies.DecisionBodies(items=[bodies.DecisionBody(**with_record(its, body)) for body in found], next=next_)
 
 
 @router.get("/decisions/{identifier}", operation_id="get_decision")
 def decision(identifier: str, its: Its, asking: Asking) -> bodies.DecisionBody:
     """A decision with its proposal, evidence, checks, transitions and orders."""
-    return bodies.DecisionBody(**visible(its, identifier, asking))
+    return bodies.DecisionBody(**with_record(its, visible(its, identifier, asking)))
 
 
 @router.get("/decisions/{identifier}/explain", operation_id="explain_decision")
 def explain(identifier: str, its: Its, asking: Asking) -> bodies.Explanation:
     """Why: the claim, its evidence, what was considered, what each check found, what would have flipped it."""
-    found = visible(its, identifier, asking)
+    found = with_record(its, visible(its, identifier, asking))
     body = found["decision"] or found["proposal"] or {}
     return bodies.Explanation(
         id=identifier,

@@ -14,6 +14,7 @@ from . import bodies
 from .access import Caller, Role
 from .context import STATISTICS_S, Asking, Context, Cursor, Its, Limit, decoded, encoded, needs
 from .problems import RESPONSES, Problem
+from .stored import saved_by_all
 
 health_router = APIRouter(tags=["operations"])
 router = APIRouter(tags=["operations"], responses=RESPONSES)
@@ -47,7 +48,7 @@ def strategy(name: str, its: Its, asking: Asking) -> bodies.StrategyBody:
 @router.get("/statistics", operation_id="get_statistics")
 def statistics(its: Its, asking: Asking) -> bodies.Statistics:
     """Counts of decisions by state, kind and strategy; win rate, improvement, rollback rate, latency."""
-    return bodies.Statistics(**statistics_of(its, asking))
+    return bodies.Statistics(**statistics_of(its, asking), saved=saved_by_all(its, asking))
 
 
 @router.get("/policy", operation_id="get_policy")

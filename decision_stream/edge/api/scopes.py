@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from ...stream.record import StoredScope, UnreadableState
-from ..read_model.documents import BUDGET, COLD, HOT, stored_scope
+from ...stream.record import StoredScope
+from ..read_model.documents import BUDGET
 from ..views import breaker_view, configuration_view, frontier_view, scope_view
 from . import bodies
 from .access import Caller
 from .context import Asking, Context, Its, Limit
 from .problems import RESPONSES, Problem
+from .stored import saved_by, stored_of
 
 router = APIRouter(tags=["scopes"], responses=RESPONSES)
 
@@ -73,29 +74,19 @@ def audit(
 @router.get("/scopes/{scope:path}", operation_id="get_scope")
 def one_scope(scope: str, its: Its, asking: Asking) -> bodies.ScopeBody:
     """All of a scope: configuration and history, experiment, ramps, breaker, counters, tombstones, trials."""
-    return bodies.ScopeBody(**scope_view(_stored(its, scope, asking), its.policy))
+    stored = _stored(its, scope, asking)
+    return bodies.ScopeBody(**scope_view(stored, its.policy), saved=saved_by(stored))
 
 
 def _stored(its: Context, scope: str, asking: Caller) -> StoredScope:
-    found = _read(its, scope) if asking.may_see(scope) else None
+    found = stored_of(its, scope) if asking.may_see(scope) else None
     if found is None:
         raise Problem(404, "unknown scope", "nothing is known of this scope")
     return found
 
 
-def _read(its: Context, scope: str) -> StoredScope | None:
-    hot, cold = its.model.document(HOT, scope), its.model.document(COLD, scope)
-    if hot is None:
-        return None
-    try:
-        return stored_scope(scope, hot, cold)
-    except UnreadableState:
-        # Its two records come one after the other; between them the one does not fit the other.
-        return None
-
-
 def _summary(its: Context, scope: str) -> dict[str, Any]:
-    stored = _read(its, scope)
+    stored = stored_of(its, scope)
     if stored is None:
         return {}
     cold = stored.state.cold

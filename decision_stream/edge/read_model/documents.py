@@ -122,13 +122,13 @@ class Documents:
             # One of its two records has not arrived yet.
             return []
         self._drawn[scope] = (head.epoch, head.cold_version)
-        version = _version(head.epoch, head.cold_version)
+        version, cold = _version(head.epoch, head.cold_version), stored.state.cold
         counters = Document(
             kind=COUNTERS,
             id=scope,
             scope=scope,
             version=version,
-            body=json.dumps(to_builtins(stored.state.cold.counters)),
+            body=json.dumps({**to_builtins(cold.counters), "savings": len(cold.savings)}),
         )
         return [counters, *self._courses(stored, version, lookup)]
 

@@ -14,7 +14,7 @@ export function make(tag, attributes, ...children) {
 /** A table that scrolls sideways in its own box on a narrow screen; a row is a list of texts and nodes. */
 export function table(caption, heads, rows) {
   const cell = (value, place) => make("td", {"data-head": heads[place]}, value ?? "–");
-  return make("div", {class: "wide", tabindex: "0", role: "group", "aria-label": caption},
+  return make("div", {class: heads.length > 4 ? "wide many" : "wide", tabindex: "0", role: "group", "aria-label": caption},
     make("table", {},
       make("caption", {class: "unseen"}, caption),
       make("thead", {}, make("tr", {}, heads.map(head => make("th", {scope: "col"}, head)))),

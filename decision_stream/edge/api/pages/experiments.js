@@ -23,6 +23,7 @@ export async function experiment(id) {
   return [
     make("h2", {}, "Experiment " + challengers(course)),
     make("p", {}, chip(row.state), " ", scopeLink(row.scope), ` · ${words(row.strategy)} · since ${when(row.at_ms)} · `, decisionLink({id: row.id, kind: "its decision"})),
+    row.running ? null : make("p", {}, sentence(row.transitions.at(-1)?.reason) + "."),
     row.conclusion ? make("p", {class: "notice"}, "Concluded: ", decisionLink(row.conclusion), " ", sentence(bodyReason(row.conclusion))) : null,
     course ? [mismatch(course), row.running ? standing(course) : null, part("Arms", arms(course)), part("Challengers against control", comparisons(course)), courses(course), plan(course)]
       : empty("Nothing was measured yet: the actuator has not reported on its arms."),
@@ -82,7 +83,7 @@ function courses(course) {
 }
 
 function plan(course) {
-  const facts = [["units of each arm", count(course.planned_pairs)], ["chance of a false winner", share(course.alpha)],
+  const facts = [["units of each arm", count(Math.ceil(course.planned_pairs))], ["chance of a false winner", share(course.alpha)],
     ...Object.entries(course.shares).map(([name, part]) => ["share of " + name, share(part)])];
   return part("Plan", make("dl", {}, facts.map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])));
 }
