@@ -25,8 +25,8 @@ from ..stats.sample_ratio import SampleRatio
 from ..strategies import bandit as bandits
 from ..strategies import context as features
 from ..strategies.allocation import next_shares
+from ..strategies.estimates import estimate_in_use
 from ..strategies.models import known_models
-from ..strategies.pareto import estimate_in_use
 from ..strategies.reward import parts_of, reward_of
 from . import guard
 from .turn import Turn
@@ -183,7 +183,7 @@ def configurations(turn: Turn, experiment: Experiment) -> dict[str, Configuratio
 
 def priors(turn: Turn, served: dict[str, Configuration]) -> dict[str, ModelEstimate]:
     """What is said of the model of each arm, by the arm's configuration id."""
-    known = known_models(turn.policy, turn.cold)
+    known = known_models(turn.policy, turn.cold, turn.at_ms)
     found = {one.id: known[one.model] for one in served.values() if one.model in known}
     in_use = estimate_in_use(turn.hot.live, served[CONTROL].model)
     return found if in_use is None else {**found, served[CONTROL].id: in_use}

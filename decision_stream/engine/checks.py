@@ -7,6 +7,7 @@ from ..model.configuration import Facet
 from ..model.decision import Check, ConcludeExperiment, Interval, Proposal, RiskLevel, StartExperiment
 from ..model.policy import Policy
 from ..model.state import ColdState
+from . import budget
 from .tombstones import tombstone_key
 from .turn import Turn
 
@@ -54,7 +55,7 @@ def standing_checks(turn: Turn, proposal: Proposal) -> list[Check]:
             found=float(len(cold.live)),
             allowed=float(policy.engine.max_concurrent_decisions),
         ),
-        _cooldown(turn),
+        _cooldown(turn, proposal),
         _tombstone(turn, proposal),
     ]
 
@@ -176,13 +177,15 @@ def _highest_risk(policy: Policy) -> RiskLevel:
     return RiskLevel.HIGH
 
 
-def _cooldown(turn: Turn) -> Check:
+def _cooldown(turn: Turn, proposal: Proposal) -> Check:
     changed_at_ms = turn.cold.changed_at_ms
     wait_ms = turn.policy.safety.min_time_between_changes_ms
+    urgent = budget.is_urgent(turn, proposal.impact)
     since_ms = turn.at_ms - changed_at_ms if changed_at_ms is not None else None
     return Check(
         name="cooldown",
-        passed=since_ms is None or since_ms >= wait_ms,
+        passed=since_ms is None or since_ms >= wait_ms or urgent,
+        detail="over budget: what is cheaper need not wait" if urgent else "",
         found=None if since_ms is None else float(since_ms),
         allowed=float(wait_ms),
     )

@@ -3,6 +3,7 @@
 A greedy independent set over facets, in one deterministic order (seed §6.3, repaired).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..model.configuration import Facet
@@ -26,13 +27,19 @@ def facets_of(idea: Idea) -> frozenset[Facet]:
     return frozenset(Facet) if idea.is_safety or idea.kind == "start_experiment" else frozenset(idea.changes.facets)
 
 
-def resolve(candidates: list[Candidate], cold: ColdState) -> tuple[list[Candidate], list[Reason]]:
+def resolve(
+    candidates: list[Candidate], cold: ColdState, is_urgent: Callable[[Idea], bool] = lambda _: False
+) -> tuple[list[Candidate], list[Reason]]:
     """Winners, and for each loser the reason with the winner's name.
 
-    Safety comes before everything and suppresses the rest of the scope; then priority, rank and name. A facet that is
-    taken by a live decision or a proposal on its way is not free, except for safety.
+    Safety comes before everything and suppresses the rest of the scope; then what is urgent, priority, rank and name.
+    A facet that is taken by a live decision or a proposal on its way is not free, except for safety.
     """
-    ordered = sorted(candidates, key=lambda it: (not it.idea.is_safety, -it.priority, it.strategy, it.rank))
+
+    def order(it: Candidate) -> tuple[bool, bool, int, str, int]:
+        return (not it.idea.is_safety, not is_urgent(it.idea), -it.priority, it.strategy, it.rank)
+
+    ordered = sorted(candidates, key=order)
     taken = {
         facet: "an experiment" if live.decision.kind == "start_experiment" else "a live decision"
         for live in cold.live

@@ -9,7 +9,7 @@ from ..model.decision import Decision
 from ..model.lifecycle import DecisionState
 from ..model.state import ClosedDecision, LiveDecision, Totals
 from . import breaker
-from .impact import learn_impact
+from .impact import learn_impact, learn_models
 from .lifecycle import HARMFUL
 from .turn import Turn
 
@@ -21,6 +21,7 @@ def ended(turn: Turn, closed: LiveDecision) -> None:
     breaker.record(turn, closed)
     decision = closed.decision
     gain = learn_impact(turn, closed)
+    learn_models(turn, closed)
     if gain is not None:
         turn.learned("utility", None, gain, decision.id)
         remembered = [replace(it, gain=gain) if it.id == decision.id else it for it in turn.cold.closed]

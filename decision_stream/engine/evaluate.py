@@ -2,15 +2,17 @@
 
 from msgspec.structs import replace
 
-from ..model.decision import Proposal
+from ..model.decision import Alternative, Proposal
 from ..model.effect import Effects
 from ..model.insight import Insight
 from ..model.journal import Stage, Verdict
 from ..model.metrics import ModelEstimate
 from ..model.state import ConfigurationVersion, PendingProposal
+from ..strategies.budget import observed
 from ..strategies.protocol import Strategy, View
+from ..strategies.recommendations import not_understood
 from ..strategies.registry import STRATEGIES
-from . import isolation, recovery
+from . import budget, isolation, recovery
 from .conflicts import Candidate, facets_of, resolve
 from .deadlines import pass_time
 from .ending import proposed
@@ -19,6 +21,7 @@ from .measurements import measures, taken_in
 from .turn import Turn
 
 MAX_ESTIMATES = 50
+MAX_ALTERNATIVES = 40
 
 
 def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = STRATEGIES) -> Effects:
@@ -33,7 +36,9 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
         turn.refuse("engine", "late_insight", "this window or a later one was already evaluated")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
     asked = tuple(strategy for strategy in strategies if _is_asked(turn, strategy))
+    known, purse = turn.cold.estimates, turn.hot.purse
     asked = _take_in(turn, insight, asked)
+    budget.tell(turn, was_over=purse is not None and purse.is_over)
     if turn.cold.route_broken_until_ms:
         turn.refuse("engine", "route_broken", limit=float(turn.cold.route_broken_until_ms))
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
@@ -42,8 +47,10 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
 
     recovery.look(turn)
-    candidates = _ask(turn, insight, asked)
-    winners, losers = resolve(candidates, turn.cold)
+    if insight.recommendations:
+        turn.explain(tuple(not_understood(insight)))
+    candidates = _ask(turn, insight, asked, is_news=turn.cold.estimates is not known)
+    winners, losers = resolve(candidates, turn.cold, lambda idea: budget.is_urgent(turn, idea.impact))
     turn.explain(tuple(losers))
     for number, winner in enumerate(winners):
         _propose(turn, insight, winner, number)
@@ -100,7 +107,8 @@ def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> 
                 drift_pending=before.drift_pending,
                 drifted_at_ms=before.drifted_at_ms,
             )
-    turn.hot = hot
+    purse = observed(hot.purse, insight, turn.at_ms)
+    turn.hot = hot if purse is None else replace(hot, purse=purse)
     news = [estimate for estimate in insight.candidates if _is_news(estimate, turn.cold.estimates.get(estimate.model))]
     if news:
         turn.update(estimates=_kept({**turn.cold.estimates, **{estimate.model: estimate for estimate in news}}))
@@ -131,10 +139,15 @@ def _is_measured(turn: Turn, insight: Insight) -> bool:
     return any(measures(insight, configuration) for configuration in (turn.configuration, *ramped))
 
 
-def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> list[Candidate]:
+def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...], *, is_news: bool) -> list[Candidate]:
     assert turn.configuration is not None
     view = View(
-        state=turn.state, insight=insight, configuration=turn.configuration, policy=turn.policy, at_ms=turn.at_ms
+        state=turn.state,
+        insight=insight,
+        configuration=turn.configuration,
+        policy=turn.policy,
+        at_ms=turn.at_ms,
+        is_news=is_news,
     )
     candidates: list[Candidate] = []
     for strategy in strategies:
@@ -145,12 +158,27 @@ def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> list
             continue
         isolation.succeeded(turn, strategy.name)
         turn.explain(opinion.reasons)
+        turn.picture(opinion.frontier)
         turn.alerts(opinion.alerts)
         candidates += [
             Candidate(idea=idea, strategy=strategy.name, priority=strategy.priority(turn.policy), rank=rank)
             for rank, idea in enumerate(opinion.ideas)
         ]
     return candidates
+
+
+def _considered(turn: Turn) -> list[Alternative]:
+    """What else was thought of at this insight and why it is not done, for the explanation of the decision."""
+    return [
+        Alternative(
+            what=reason.source,
+            code=reason.code,
+            detail=reason.detail,
+            # A count is written as it will be read again, so that a restart alters nothing.
+            value=None if reason.value is None else float(reason.value),
+        )
+        for reason in turn.reasons
+    ]
 
 
 def _propose(turn: Turn, insight: Insight, winner: Candidate, number: int) -> None:
@@ -169,7 +197,8 @@ def _propose(turn: Turn, insight: Insight, winner: Candidate, number: int) -> No
             impact=idea.impact,
             confidence=idea.confidence,
             evidence=idea.evidence,
-            alternatives=idea.alternatives,
+            alternatives=(*idea.alternatives, *_considered(turn))[:MAX_ALTERNATIVES],
+            contributions=idea.contributions,
             insight_id=insight.id,
             based_on_configuration_id=turn.configuration.id,
             would_flip=idea.would_flip,

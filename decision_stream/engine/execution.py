@@ -9,7 +9,7 @@ from ..model.decision import Decision
 from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision, Ramp
-from . import experiments
+from . import budget, experiments
 from .ending import accepted
 from .lifecycle import check_move
 from .orders import order_for
@@ -45,7 +45,7 @@ def execute_approved(turn: Turn, live: LiveDecision, target: Configuration, reas
     moved = turn.move(live, DecisionState.APPROVED, reason, live.deadline_ms)
     moved = turn.move(moved, DecisionState.EXECUTING, reason, turn.at_ms + turn.policy.engine.decision_timeout_ms)
     started = _executing(turn, live.decision)
-    moved = turn.put(replace(moved, ramp=started.ramp))
+    moved = turn.put(replace(moved, ramp=started.ramp, reserved_usd=started.reserved_usd))
     return turn.order(moved, order_for(live.decision.decision, target, _first_weight(live.decision)))
 
 
@@ -56,6 +56,9 @@ def _executing(turn: Turn, decision: Decision) -> LiveDecision:
         state=DecisionState.EXECUTING,
         since_ms=turn.at_ms,
         deadline_ms=turn.at_ms + turn.policy.engine.decision_timeout_ms,
+        reserved_usd=budget.reservation_usd(
+            turn, decision.decision, decision.changes, decision.impact, decision.strategy
+        ),
         ramp=None if weight is None else Ramp(weight=weight, started_at_ms=turn.at_ms, step_at_ms=turn.at_ms),
     )
 

@@ -9,12 +9,16 @@ from statistics import NormalDist
 
 from ..model.decision import Evidence, ImpactEstimate, Interval, PredictedImpact
 from ..model.insight import Metric
-from ..model.state import LiveDecision
+from ..model.state import LiveDecision, Measured
 from ..stats.calibration import LEVEL, Calibration
+from ..strategies.estimates import estimate_of_arm
 from .realised import PARTS, realised, utility_gain
 from .turn import Turn
 
 MAX_CALIBRATIONS = 24
+MAX_MEASURED = 20
+LEAST_MEASURED = 100
+"""Requests of an arm below which it says too little of its model."""
 LARGEST = 13.0
 """Largest log ratio that is spoken of: a change by a factor of half a million."""
 _NOTHING_LEARNT = Calibration()
@@ -55,6 +59,22 @@ def learn_impact(turn: Turn, live: LiveDecision) -> float | None:
             turn.update(calibrations=dict(sorted(kept.items())))
         turn.learned(f"impact:{part}", said.delta, expm1(measured.log_ratio), live.decision.id)
     return utility_gain({part: it.log_ratio for part, it in found.items()}, turn.policy.pareto.weights)
+
+
+def learn_models(turn: Turn, live: LiveDecision) -> None:
+    """Keep what a ramp showed of the model it brought and of the one it would replace."""
+    change = live.decision.changes.model
+    if live.ramp is None or change is None:
+        return
+    measured = dict(turn.cold.measured)
+    for model, arm in ((change.new, live.ramp.treatment), (change.old, live.ramp.control)):
+        if min(arm.quality.count, arm.cost_usd.count, arm.latency_ms.count) >= LEAST_MEASURED:
+            known = turn.cold.estimates.get(model)
+            measured[model] = Measured(estimate=estimate_of_arm(model, arm), at_ms=turn.at_ms)
+            before = None if known is None else known.quality
+            turn.learned(f"model:{model}", before, measured[model].estimate.quality, live.decision.id)
+    newest = sorted(measured, key=lambda model: (-measured[model].at_ms, model))[:MAX_MEASURED]
+    turn.update(measured={model: measured[model] for model in sorted(newest)})
 
 
 def _corrected(said: ImpactEstimate, own: Interval, learnt: Calibration) -> tuple[ImpactEstimate, Interval]:

@@ -7,7 +7,7 @@ from ..model.policy import Weights
 from ..model.state import Ramp
 from ..stats.blocks import Blocks
 from ..stats.moments import Moments
-from ..strategies.pareto import P95_ERROR, P95_SCORE
+from ..strategies.estimates import P95_ERROR, P95_SCORE
 from .guard import MEAN_LATENCY
 
 PARTS = ("quality", "cost", "latency")

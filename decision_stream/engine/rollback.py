@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from ..model.configuration import Configuration, changes_between
-from ..model.decision import Check, Decision, Evidence, Rollback
+from ..model.decision import Alternative, Check, Decision, Evidence, Rollback
 from ..model.effect import Subject
 from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
@@ -29,6 +29,8 @@ def roll_back(
     evidence: tuple[Evidence, ...] = (),
     checks: tuple[Check, ...] = (),
     proposal_id: str | None = None,
+    would_flip: str = "",
+    alternatives: tuple[Alternative, ...] = (),
 ) -> LiveDecision:
     """Decide and order a rollback; what it reverts starts rolling back, what waits is superseded."""
     assert turn.configuration is not None
@@ -45,11 +47,25 @@ def roll_back(
         proposal_id=identifier,
         evidence=evidence,
         checks=checks,
+        alternatives=alternatives,
         # Whatever has no trace of its own, such as a deadline, is told in that of the change it undoes.
         trace=turn.trace or (reverted.decision.trace if reverted is not None else ""),
+        would_flip=would_flip or _what_flips(evidence, strategy),
     )
     yield_to_safety(turn, decision, reason)
     return execute(turn, decision, target)
+
+
+def _what_flips(evidence: tuple[Evidence, ...], strategy: str) -> str:
+    """What would have to be otherwise for no rollback, where whoever asks does not say."""
+    bounds = [
+        f"{it.metric or it.method} at or below {it.threshold:.4g} instead of {it.statistic:.4g}"
+        for it in evidence
+        if it.statistic is not None and it.threshold is not None
+    ]
+    if bounds:
+        return "; ".join(bounds)
+    return "another word of the operator" if strategy == "operator" else "an actuator that answers in time and in full"
 
 
 def yield_to_safety(turn: Turn, safety: Decision, reason: str) -> None:

@@ -7,7 +7,7 @@ from ..model.actuation import Directive, Order
 from ..model.configuration import Configuration, ConfigurationChanges
 from ..model.decision import Alternative, Check, Decision, DecisionType, Evidence, PredictedImpact, Proposal, Risk
 from ..model.effect import Effects, Subject
-from ..model.journal import Alert, Learning, Reason, Stage, Transition, Verdict
+from ..model.journal import Alert, FrontierPoint, Learning, Reason, Stage, Transition, Verdict
 from ..model.lifecycle import DecisionState
 from ..model.policy import Policy
 from ..model.state import ClosedDecision, ColdState, HotState, LiveDecision, ScopeState
@@ -41,6 +41,7 @@ class Turn:
         self._transitions: list[Transition] = []
         self._alerts: list[Alert] = []
         self._learnings: list[Learning] = []
+        self._frontier: tuple[FrontierPoint, ...] = ()
         self._about: dict[str, Subject] = {}
 
     @property
@@ -78,6 +79,15 @@ class Turn:
     def learned(self, what: str, before: float | None, after: float | None, decision_id: str | None = None) -> None:
         """Record what an outcome changed, and the decision it is credited to where there is one."""
         self._learnings.append(Learning(what=what, before=before, after=after, decision_id=decision_id))
+
+    def picture(self, frontier: tuple[FrontierPoint, ...]) -> None:
+        """Publish how the candidates stand; an empty one changes nothing."""
+        self._frontier = frontier or self._frontier
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """The reasons given so far."""
+        return tuple(self._reasons)
 
     def emit(self, output: Proposal | Directive) -> None:
         """Send a proposal or directive when the step is done."""
@@ -163,6 +173,7 @@ class Turn:
         changes: ConfigurationChanges = NO_CHANGES,
         impact: PredictedImpact = NO_PREDICTION,
         said: PredictedImpact | None = None,
+        contributions: dict[str, float] | None = None,
         confidence: float | None = None,
         evidence: tuple[Evidence, ...] = (),
         checks: tuple[Check, ...] = (),
@@ -184,6 +195,7 @@ class Turn:
             changes=changes,
             impact=impact,
             said=said,
+            contributions=contributions or {},
             confidence=confidence,
             risk=risk,
             evidence=evidence,
@@ -215,6 +227,7 @@ class Turn:
             transitions=tuple(self._transitions),
             alerts=tuple(self._alerts),
             learnings=tuple(self._learnings),
+            frontier=self._frontier,
             actor=self.actor,
             about=tuple(self._about.values()),
         )

@@ -20,7 +20,7 @@ from ..model.effect import Effects, Subject
 from ..model.journal import Stage, Transition, Verdict
 from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision
-from . import breaker
+from . import breaker, budget
 from .checks import autonomy_of, constraint_checks, evidence_checks, impact_checks, risk_check, standing_checks
 from .deadlines import pass_time
 from .execution import execute, path
@@ -56,6 +56,7 @@ def validate(turn: Turn, proposal: Proposal) -> Effects:
     if proposal.is_safety:
         checks.append(_safety_check(turn, proposal, target))
     else:
+        checks += budget.checks(turn, proposal)
         paused = breaker.refusal(turn)
         checks.append(Check(name="breaker", passed=paused is None, detail=paused or ""))
         checks.append(risk_check(risk.level, risk.score, turn.policy))
@@ -185,7 +186,9 @@ def _act_for_safety(turn: Turn, proposal: Proposal, target: Configuration, check
             cause_id=proposal.insight_id,
             evidence=proposal.evidence,
             checks=checks,
+            alternatives=proposal.alternatives,
             proposal_id=proposal.id,
+            would_flip=proposal.would_flip,
         )
     else:
         decision = _decision(turn, proposal, proposal.impact, target, SAFETY_RISK, checks)
@@ -215,6 +218,7 @@ def _decision(
         evidence=proposal.evidence,
         checks=checks,
         alternatives=proposal.alternatives,
+        contributions=proposal.contributions,
         insight_id=proposal.insight_id,
         proposal_id=proposal.id,
         would_flip=proposal.would_flip,

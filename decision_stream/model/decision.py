@@ -196,6 +196,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
     confidence: Unit | None = None
     evidence: tuple[Evidence, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    contributions: dict[Name, float] = {}
     insight_id: Identifier
     based_on_configuration_id: Identifier
     would_flip: Text = ""
@@ -274,6 +275,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     said: PredictedImpact | None = None
     # Share of the traffic that a change is served at first; None for what changes no configuration in full use.
     first_weight: Unit | None = None
+    # What each part of a weighted sum brings to the claimed gain; they add up to it.
+    contributions: dict[Name, float] = {}
 
     @property
     def kind(self) -> str:

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from .actuation import Directive
 from .decision import Proposal
-from .journal import Alert, Learning, Reason, Stage, Transition, Verdict
+from .journal import Alert, FrontierPoint, Learning, Reason, Stage, Transition, Verdict
 
 
 class Subject(Struct, frozen=True):
@@ -31,5 +31,6 @@ class Effects(Struct, frozen=True, kw_only=True):
     transitions: tuple[Transition, ...] = ()
     alerts: tuple[Alert, ...] = ()
     learnings: tuple[Learning, ...] = ()
+    frontier: tuple[FrontierPoint, ...] = ()
     actor: str | None = None
     about: tuple[Subject, ...] = ()

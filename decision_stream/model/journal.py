@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from .lifecycle import DecisionState
-from .scalars import Count, EventTime, Identifier, Name, ScopeName, Text
+from .scalars import Count, EventTime, Identifier, Millis, Name, ScopeName, Text, Unit, Usd
 from .trace import Traceparent
 
 
@@ -75,6 +75,24 @@ class Learning(Struct, frozen=True, kw_only=True, omit_defaults=True):
     decision_id: Identifier | None = None
 
 
+class FrontierPoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model among the candidates of a scope: its objectives, what it is worth, and where it stands.
+
+    `standing` is `in_use`, `frontier` (feasible, and dominated by none beyond doubt), `dominated` or `infeasible`;
+    `code` says why it is out, and `detail` names the model that dominates it.
+    """
+
+    model: Name
+    quality: Unit
+    cost_usd: Usd
+    latency_p95_ms: Millis
+    samples: Count
+    utility: float
+    standing: Literal["in_use", "frontier", "dominated", "infeasible"]
+    code: Name | None = None
+    detail: Text = ""
+
+
 class Source(Struct, frozen=True, kw_only=True):
     """Where the applied event lies in Kafka."""
 
@@ -105,6 +123,8 @@ class JournalRecord(Struct, frozen=True, kw_only=True):
     transitions: tuple[Transition, ...] = ()
     alerts: tuple[Alert, ...] = ()
     learnings: tuple[Learning, ...] = ()
+    # The candidates of the scope, told when something new is known of one or a switch is proposed.
+    frontier: tuple[FrontierPoint, ...] = ()
     outputs: tuple[Identifier, ...] = ()
     actor: Name | None = None
     policy_hash: Name

@@ -181,6 +181,10 @@ class ParetoPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     # Two-sided error probability of the always-valid interval on the gain.
     alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.05
     min_samples: Count = 100
+    # Without pressure, degradation or news of a candidate, models are compared anew only this long after a change.
+    reconsider_ms: DurationMs = DAY_MS
+    # How long what a ramp showed of a model counts beside what the analyzer tells of it.
+    measured_for_ms: DurationMs = DAY_MS
     # How much quality all changes together may give up for cost and latency, as a share of the first configuration's.
     max_quality_loss: Unit = 0.02
     # A candidate that failed is not tried again for this long; the time doubles with each failure.

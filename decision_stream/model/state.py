@@ -55,6 +55,18 @@ class Live(Struct, frozen=True, kw_only=True, array_like=True):
     error_rate: float = 0.0
 
 
+class Purse(Struct, frozen=True, kw_only=True, array_like=True):
+    """The scope's budget as last told, and the measured rate of spending; `is_over` when too much will be spent."""
+
+    limit_usd: float
+    spent_usd: float
+    told_at_ms: int
+    resets_at_ms: int
+    per_request_limit_usd: float | None = None
+    usd_per_ms: float = 0.0
+    is_over: bool = False
+
+
 class HotState(Struct, frozen=True, kw_only=True, array_like=True):
     """The part every event may change. `at_ms` is engine time: the latest event time seen."""
 
@@ -72,6 +84,7 @@ class HotState(Struct, frozen=True, kw_only=True, array_like=True):
     served: float = 0.0
     # Features of the newest window, little-endian float32 in the order of `strategies.context`; empty without a bandit.
     context: bytes = b""
+    purse: Purse | None = None
 
 
 class Saving(Struct, frozen=True, kw_only=True, array_like=True):
@@ -132,6 +145,8 @@ class LiveDecision(Struct, frozen=True, kw_only=True):
     ramp: Ramp | None = None
     reverted_by: str | None = None
     approved_by: str | None = None
+    # What it may cost beyond the present spending until the budget starts anew.
+    reserved_usd: float = 0.0
 
 
 class PendingProposal(Struct, frozen=True, kw_only=True):
@@ -285,6 +300,13 @@ class Recovery(Struct, frozen=True, kw_only=True):
     well: int = 0
 
 
+class Measured(Struct, frozen=True, kw_only=True):
+    """What an arm of a ramp showed of a model, and when."""
+
+    estimate: ModelEstimate
+    at_ms: int
+
+
 class StrategyHealth(Struct, frozen=True, kw_only=True, array_like=True):
     """Faults of one strategy on a scope: all of them, those within the window, and its pause; `opens` lengthens it."""
 
@@ -363,6 +385,8 @@ class ColdState(Struct, frozen=True, kw_only=True):
     bandit: Bandit = Bandit()
     # Who offered the variants.
     offered_by: dict[str, str] = {}
+    # What ramps showed of models, newest 20.
+    measured: dict[str, Measured] = {}
 
 
 class ScopeState(Struct, frozen=True, kw_only=True):

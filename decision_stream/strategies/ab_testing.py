@@ -7,21 +7,23 @@ The winner reaches full traffic by a guarded ramp.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import NAMESPACE_URL, uuid5
 
 from ..model.configuration import ConfigurationChanges, PromptChange
 from ..model.decision import Alternative, ConcludeExperiment, Evidence, StartExperiment
-from ..model.insight import Insight, Metric
+from ..model.insight import Insight, Metric, Recommendation
 from ..model.journal import Alert, Reason
 from ..model.outcome import CONTROL
-from ..model.policy import AbTestingPolicy, FixedAllocation, Policy
+from ..model.policy import AbTestingPolicy, FixedAllocation, Policy, Weights
 from ..model.state import Experiment, HotState
 from ..stats.false_discovery import Ledger
 from ..stats.family import shared
-from .comparison import QUALITY_ONLY, Judgement, evidence_of, impact_of, judgement, probability_better
+from .comparison import QUALITY_ONLY, Judgement, contributions, evidence_of, impact_of, judgement, probability_better
 from .experiment_plan import Plan, plan
 from .protocol import Idea, Opinion, View, experiment_of, is_busy
+from .recommendations import TRY_PROMPT, recommended, refused, used
+from .situation import may_explore
 
 EXPERIMENT_NAMESPACE = uuid5(NAMESPACE_URL, "decision-stream/experiment")
 SLOWER = 3.0
@@ -68,10 +70,34 @@ class AbTesting:
         return Opinion(ideas=(idea,))
 
     def _start(self, view: View) -> Opinion:
-        rules, cold = view.policy.ab_testing, view.state.cold
         names = _untried(view)
+        asked = recommended(view, TRY_PROMPT)
+        if asked:
+            return self._traced(view, asked, names)
+        return self._begin(view, names)
+
+    def _traced(self, view: View, asked: dict[str, Recommendation], names: list[str]) -> Opinion:
+        """The opinion with the trace of what the analyzer recommends."""
+        opinion = self._begin(view, names)
+        (idea,) = opinion.ideas or (None,)
+        taken = idea.decision.challengers if idea and isinstance(idea.decision, StartExperiment) else {}
+        reasons = list(opinion.reasons)
+        for name, told in asked.items():
+            if idea is not None and name in taken:
+                trace, evidence = used(self.name, told)
+                idea = replace(idea, evidence=(*idea.evidence, evidence))
+                reasons.append(trace)
+            else:
+                why = opinion.reasons[0].code if name in names and opinion.reasons else "in use, tried or buried"
+                reasons.append(refused(self.name, told, why if not taken else "others go first"))
+        return replace(opinion, ideas=(idea,) if idea else (), reasons=tuple(reasons))
+
+    def _begin(self, view: View, names: list[str]) -> Opinion:
+        rules, cold = view.policy.ab_testing, view.state.cold
         if not names:
             return _silent(self.name, "no_candidates")
+        if not may_explore(view):
+            return _silent(self.name, "no_opportunity", "the analyzer says that there is nothing to gain")
         if view.state.hot.windows < rules.min_windows or any(w.firing for w in view.state.hot.watches.values()):
             return _silent(self.name, "not_stable", f"{view.state.hot.windows} windows seen")
         if is_busy(cold):
@@ -159,7 +185,9 @@ def start(
     )
 
 
-def conclusion(experiment: Experiment, found: Judgement, view: View, prior_sd: float) -> Idea:
+def conclusion(
+    experiment: Experiment, found: Judgement, view: View, prior_sd: float, weights: Weights = QUALITY_ONLY
+) -> Idea:
     """The idea to end an experiment as judged; a winner brings its change, predicted effect and probability."""
     evidence = tuple(evidence_of(standing, experiment) for standing in found.standings)
     if not evidence:
@@ -194,14 +222,15 @@ def conclusion(experiment: Experiment, found: Judgement, view: View, prior_sd: f
         confidence=round(probability, 12),
         evidence=evidence,
         alternatives=alternatives,
+        contributions=contributions(control, treatment, weights),
         would_flip=f"a score below {winner.bound:.2f}",
     )
 
 
 def _untried(view: View) -> list[str]:
-    """Prompts offered to this scope or to all, in that order, without those in use, tried or buried."""
+    """Prompts offered to this scope, to all, or recommended, in that order, without those in use, tried or buried."""
     cold, model = view.state.cold, view.configuration.model
-    offered = dict.fromkeys((*cold.offered, *view.policy.ab_testing.variants))
+    offered = dict.fromkeys((*cold.offered, *view.policy.ab_testing.variants, *recommended(view, TRY_PROMPT)))
     return [
         name
         for name in offered

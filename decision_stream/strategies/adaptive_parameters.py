@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from ..model.configuration import ConfigurationChanges, ParameterChange, ParameterValue
-from ..model.insight import Insight
+from ..model.insight import Insight, Recommendation
 from ..model.journal import Reason
 from ..model.outcome import CONTROL
 from ..model.policy import Policy, TunedParameter
@@ -22,6 +22,8 @@ from .allowance import least_share
 from .comparison import QUALITY_ONLY, compare, judgement, objective_of
 from .experiment_plan import plan
 from .protocol import Opinion, View, experiment_of, is_busy
+from .recommendations import SET_PARAMETER, recommended, refused, used
+from .situation import may_explore, performance_suboptimal
 
 TRIAL = "trial"
 ONE_SIDED = 1.645
@@ -55,7 +57,24 @@ class AdaptiveParameters:
         running = experiment_of(view.state.cold)
         if running is not None:
             return self._judge(running, view) if running.strategy == self.name else self._silent("experiment_lock")
-        return self._try(view)
+        opinion = self._try(view)
+        asked = recommended(view, SET_PARAMETER)
+        return self._traced(opinion, asked, view) if asked else opinion
+
+    def _traced(self, opinion: Opinion, asked: dict[str, Recommendation], view: View) -> Opinion:
+        """The opinion with the trace of what the analyzer recommends."""
+        first = _recommended_setting(view)
+        reasons = list(opinion.reasons)
+        ideas = opinion.ideas
+        for what, told in asked.items():
+            if ideas and first is not None and what == first[0]:
+                trace, evidence = used(self.name, told)
+                ideas = tuple(replace(idea, evidence=(*idea.evidence, evidence)) for idea in ideas)
+                reasons.append(trace)
+            else:
+                why = "not tuned, beyond its bounds, tried, or not the first"
+                reasons.append(refused(self.name, told, opinion.reasons[0].code if opinion.reasons else why))
+        return replace(opinion, ideas=ideas, reasons=tuple(reasons))
 
     def _judge(self, experiment: Experiment, view: View) -> Opinion:
         weights, rules = objective_of(view.policy), view.policy.adaptive_parameters
@@ -65,13 +84,16 @@ class AdaptiveParameters:
         if found.winner is not None and not _keeps_quality(experiment, found.winner.name, view):
             detail = f"{found.winner.name} gains, and may give up more quality than is left to give"
             found = replace(found, code="quality_not_kept", detail=detail, winner=None)
-        return Opinion(ideas=(conclusion(experiment, found, view, max(rules.min_improvement, 0.01)),))
+        return Opinion(ideas=(conclusion(experiment, found, view, max(rules.min_improvement, 0.01), weights),))
 
     def _try(self, view: View) -> Opinion:
         rules, cold, hot = view.policy.adaptive_parameters, view.state.cold, view.state.hot
         if not rules.parameters:
             return self._silent("no_parameters", "adaptive_parameters.parameters names none")
-        if view.at_ms - max(cold.tuned_at_ms, cold.changed_at_ms or 0) < rules.update_interval_ms:
+        if not may_explore(view):
+            return self._silent("no_opportunity", "the analyzer says that there is nothing to gain")
+        rests = view.at_ms - max(cold.tuned_at_ms, cold.changed_at_ms or 0) < rules.update_interval_ms
+        if rests and not performance_suboptimal(view):
             return self._silent("tuned_recently")
         if hot.windows < view.policy.ab_testing.min_windows or any(watch.firing for watch in hot.watches.values()):
             return self._silent("not_stable", f"{hot.windows} windows seen")
@@ -138,17 +160,37 @@ def _next_setting(view: View) -> ConfigurationChanges | None:
         for it in trials
         if it.parameters.keys() == names
     ]
-    planned = (
-        _designed(view, space, [trial.values for trial in observed])
-        if rules.search_strategy == "latin_hypercube"
-        else None
-    )
-    if planned is not None:
-        return _change_to(view, planned, "the next point of a Latin hypercube")
+    asked = _recommended_setting(view)
+    if asked is not None:
+        return _change_to(view, asked[1], "recommended by the analyzer")
+    if rules.search_strategy == "latin_hypercube":
+        planned = _designed(view, space, [trial.values for trial in observed])
+        if planned is not None:
+            return _change_to(view, planned, "the next point of a Latin hypercube")
     found = propose((*reference, *observed), space, settings, _chance(view))
     if found.values == current:
         return None
     return _change_to(view, found.values, f"predicted gain {found.gain:+.3f} ± {found.gain_sd:.3f}")
+
+
+def _recommended_setting(view: View) -> tuple[str, tuple[float, ...]] | None:
+    """The first recommended value within its bounds that was not tried, with the other parameters as they are."""
+    tuned = view.policy.adaptive_parameters.parameters
+    current = {it.name: _value(it, view.configuration.parameters) for it in tuned}
+    tried = [trial.parameters for trial in view.state.cold.trials]
+    for what in recommended(view, SET_PARAMETER):
+        name, _, text = what.partition("=")
+        parameter = next((it for it in tuned if it.name == name), None)
+        try:
+            value = round(float(text), 4)
+        except ValueError:
+            continue
+        if parameter is None or not parameter.low <= value <= parameter.high or value == current[name]:
+            continue
+        setting = {**current, name: float(int(value)) if parameter.integer else value}
+        if setting not in tried:
+            return what, tuple(setting.values())
+    return None
 
 
 def _designed(view: View, space: Space, tried: list[tuple[float, ...]]) -> tuple[float, ...] | None:

@@ -84,6 +84,20 @@ def compare(control: ArmSample, treatment: ArmSample, weights: Weights) -> Diffe
     return Difference(gain, error * error, pairs)
 
 
+def contributions(control: ArmSample, treatment: ArmSample, weights: Weights) -> dict[str, float]:
+    """What each weighted metric brings to the relative gain of the objective; they add up to it."""
+    parts = (
+        ("quality", weights.quality, control.quality, treatment.quality),
+        ("cost", -weights.cost, control.cost_usd, treatment.cost_usd),
+        ("latency", -weights.latency, control.latency_ms, treatment.latency_ms),
+    )
+    return {
+        name: weight * (after.mean - before.mean) / before.mean
+        for name, weight, before, after in parts
+        if weight and before.mean > 0.0
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """A challenger's place: its gain so far, the test's score against its bound, and how much of the plan is seen."""

@@ -1,14 +1,20 @@
-"""What is known of each model on a scope: what the catalogue says, until measurements are there."""
+"""What is known of each model on a scope: what catalogue and analyzer say, with what ramps measured not long ago."""
 
 from ..model.metrics import ModelEstimate
 from ..model.policy import Policy
 from ..model.state import ColdState
+from .estimates import pooled
 
 
-def known_models(policy: Policy, cold: ColdState) -> dict[str, ModelEstimate]:
-    """The best word on each model, by name.
+def known_models(policy: Policy, cold: ColdState, at_ms: int) -> dict[str, ModelEstimate]:
+    """The best word on each model, by name. A word on the scope goes before the catalogue's.
 
-    >>> known_models(Policy(), ColdState())
+    >>> known_models(Policy(), ColdState(), 0)
     {}
     """
-    return {estimate.model: estimate for estimate in policy.catalog} | cold.estimates
+    known = {estimate.model: estimate for estimate in policy.catalog} | cold.estimates
+    for model, measured in cold.measured.items():
+        if at_ms - measured.at_ms <= policy.pareto.measured_for_ms:
+            told = known.get(model)
+            known[model] = measured.estimate if told is None else pooled(told, measured.estimate)
+    return known

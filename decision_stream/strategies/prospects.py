@@ -15,8 +15,8 @@ from ..stats.empirical_bernstein import DifferenceEvidence
 from ..stats.family import shared
 from . import bandit as bandits
 from .allowance import least_share
+from .estimates import estimate_in_use
 from .models import known_models
-from .pareto import estimate_in_use
 from .protocol import View
 from .reward import expected_reward
 
@@ -38,7 +38,7 @@ def candidates(view: View, rules: ReinforcementPolicy) -> tuple[dict[str, float]
 
     To explore what constraints would refuse is for nothing.
     """
-    known = known_models(view.policy, view.state.cold)
+    known = known_models(view.policy, view.state.cold, view.at_ms)
     current = estimate_in_use(view.state.hot.live, view.configuration.model)
     offered: dict[str, float] = {}
     refused: list[Reason] = []
@@ -63,7 +63,7 @@ def chance_of_gain(view: View, model: str, rules: ReinforcementPolicy) -> float:
     return _chance(
         view,
         model,
-        known_models(view.policy, view.state.cold),
+        known_models(view.policy, view.state.cold, view.at_ms),
         estimate_in_use(view.state.hot.live, view.configuration.model),
         rules,
     )

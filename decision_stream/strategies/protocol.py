@@ -1,12 +1,12 @@
 """What a strategy is: it sees a scope and an insight, and has ideas or says why not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..model.configuration import Configuration, ConfigurationChanges
 from ..model.decision import DECISION_KINDS, SAFETY_KINDS, Alternative, DecisionType, Evidence, PredictedImpact
 from ..model.insight import Insight
-from ..model.journal import Alert, Reason
+from ..model.journal import Alert, FrontierPoint, Reason
 from ..model.policy import Policy
 from ..model.state import ColdState, Experiment, HotState, ScopeState
 
@@ -16,13 +16,17 @@ NO_PREDICTION = PredictedImpact()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What a strategy may look at. `state` has already taken in the insight; `configuration` is the one in use."""
+    """What a strategy may look at. `state` has already taken in the insight; `configuration` is the one in use.
+
+    `is_news` says that the insight told something new of a candidate.
+    """
 
     state: ScopeState
     insight: Insight
     configuration: Configuration
     policy: Policy
     at_ms: int
+    is_news: bool = False
 
 
 def is_busy(cold: ColdState) -> bool:
@@ -45,6 +49,8 @@ class Idea:
     confidence: float | None = None
     evidence: tuple[Evidence, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    # What each part of a weighted sum brings to the claimed gain; they add up to it.
+    contributions: dict[str, float] = field(default_factory=dict)
     would_flip: str = ""
 
     @property
@@ -60,11 +66,12 @@ class Idea:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """Ideas, best first, and the reasons for what was not proposed."""
+    """Ideas, best first, and the reasons for what was not proposed; `frontier` is a picture of the candidates."""
 
     ideas: tuple[Idea, ...] = ()
     reasons: tuple[Reason, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    frontier: tuple[FrontierPoint, ...] = ()
 
 
 class Strategy(Protocol):

@@ -26,8 +26,8 @@ from . import bandit as bandits
 from . import context as features
 from . import prospects
 from .comparison import MISMATCH_LEVEL, impact_of
+from .estimates import estimate_in_use
 from .models import known_models
-from .pareto import estimate_in_use
 from .protocol import Idea, Opinion, View, is_busy
 
 EXPERIMENT_NAMESPACE = uuid5(NAMESPACE_URL, "decision-stream/exploration")
@@ -246,7 +246,7 @@ def _likeliest(offered: dict[str, float], rules: ReinforcementPolicy) -> tuple[s
 
 def _primed(view: View, chosen: tuple[str, ...], rules: ReinforcementPolicy) -> Bandit:
     """The bandit with what is said of the models that are new to it."""
-    known = known_models(view.policy, view.state.cold)
+    known = known_models(view.policy, view.state.cold, view.at_ms)
     said = {prospects.arm_of(view.configuration, model): known[model] for model in chosen}
     current = estimate_in_use(view.state.hot.live, view.configuration.model)
     if current is not None:

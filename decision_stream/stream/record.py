@@ -384,6 +384,7 @@ def _journal_record(
         transitions=effects.transitions,
         alerts=effects.alerts,
         learnings=effects.learnings,
+        frontier=effects.frontier,
         outputs=tuple(output.id for output in effects.outputs),
         actor=effects.actor,
         policy_hash=policy.hash,

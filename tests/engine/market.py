@@ -57,6 +57,7 @@ class Market:
     minute: int = 0
 
     def __post_init__(self) -> None:
+        self.models = dict(self.models)
         self.route = Route(policy=self.policy)
         self.rng = random.Random(self.seed)
 

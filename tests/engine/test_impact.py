@@ -15,9 +15,10 @@ from decision_stream.model.policy import Policy, SafetyPolicy
 from decision_stream.model.state import ColdState, Ramp, ScopeState
 from decision_stream.stats.calibration import Calibration
 from decision_stream.stats.moments import Moments
+from decision_stream.strategies.estimates import pooled
 from tests.engine.route import Route
 from tests.engine.test_step import CHEAP, ramped_to_the_end, told_of_a_cheaper_model
-from tests.factories import SCOPE, START_MS, arm, command
+from tests.factories import SCOPE, START_MS, arm, command, estimate
 
 
 def said(delta: float, half: float = 0.01) -> ImpactEstimate:
@@ -94,6 +95,23 @@ def test_a_completed_ramp_teaches_each_part_and_counts_as_a_win():
     assert (totals.proposed, totals.accepted, totals.ended, totals.changes, totals.wins) == (1, 1, 1, 1, 1)
     assert totals.measured == 1 and totals.gain == pytest.approx(learnt["utility"].after) and totals.ran_ms > 0
     assert route.state.cold.closed[-1].gain == totals.gain
+
+
+def test_a_ramp_shows_what_both_models_are_and_the_choice_counts_it():
+    route = Route()
+    told_of_a_cheaper_model(route)
+    ramped_to_the_end(route, quality=0.6)
+    measured = route.state.cold.measured
+    assert measured["cheap"].estimate.quality == pytest.approx(0.6, abs=0.01)
+    assert measured["premium"].estimate.cost_usd == pytest.approx(0.02, abs=0.001)
+    assert 900.0 < measured["cheap"].estimate.latency_p50_ms < measured["cheap"].estimate.latency_p95_ms < 1_700.0
+
+
+def test_what_was_measured_is_pooled_with_what_is_told_while_they_agree():
+    told, same = estimate("m", samples=1_000), estimate("m", quality=0.91, samples=3_000)
+    other = estimate("m", quality=0.6)
+    assert pooled(told, same).quality == pytest.approx(0.9075) and pooled(told, same).samples == 4_000
+    assert pooled(told, other) == told and pooled(told, estimate("m", cost_usd=0.2)) == told
 
 
 def test_a_ramp_that_did_harm_teaches_too_and_counts_as_taken_back():

@@ -27,7 +27,7 @@ from decision_stream.sim.scoreboard.scenario import ScenarioName, build
 from decision_stream.sim.scoreboard.timeline import Accountant
 from decision_stream.sim.scoreboard.world import START, RouteWorld
 from decision_stream.sim.scoreboard.worth import utility
-from decision_stream.strategies.pareto import scored
+from decision_stream.strategies.estimates import scored
 
 POLICY = parse(SIMULATED_SETTINGS, {}).policy
 FINGERPRINT = """

@@ -9,7 +9,9 @@ from msgspec.structs import replace
 from decision_stream.engine.measurements import taken_in
 from decision_stream.model.policy import ParetoPolicy, Policy
 from decision_stream.model.state import ColdState, ConfigurationVersion, HotState, Live, ScopeState
-from decision_stream.strategies.pareto import Pareto, dominates, scored
+from decision_stream.strategies.estimates import scored
+from decision_stream.strategies.frontier import probability_of_domination
+from decision_stream.strategies.pareto import Pareto
 from decision_stream.strategies.protocol import View
 from tests.factories import PREMIUM, SCOPE, START_MS, estimate, insight
 
@@ -89,10 +91,15 @@ def test_nothing_is_said_before_the_model_in_use_was_measured():
 def test_the_choice_does_not_change_when_a_hopeless_model_is_added():
     rivals = [estimate("one", cost_usd=0.004, quality=0.91), estimate("two", cost_usd=0.001, quality=0.89)]
     alone = Pareto().propose(view(rivals)).ideas[0].decision.to_model
-    hopeless = estimate("hopeless", quality=0.885, cost_usd=0.9, p95_ms=4_900.0)
+    hopeless = estimate("hopeless", quality=0.885, cost_usd=0.9, p95_ms=4_000.0)
     (idea,) = Pareto().propose(view([*rivals, hopeless])).ideas
     assert idea.decision.to_model == alone
-    assert {other.what: other.code for other in idea.alternatives}["hopeless"] == "dominated"
+    found = Pareto().propose(view([*rivals, hopeless]))
+    assert {point.model: point.standing for point in found.frontier} == {
+        "premium": "in_use", "one": "frontier", "two": "frontier", "hopeless": "dominated"
+    }  # fmt: skip
+    (told,) = [reason for reason in found.reasons if reason.code == "dominated"]
+    assert told.detail.startswith("hopeless by ") and told.value >= 0.95
 
 
 def test_a_noisy_copy_of_the_model_in_use_is_never_chosen_however_often_one_looks():
@@ -134,7 +141,11 @@ def test_utility_is_the_same_in_any_unit_of_cost_when_the_range_has_it_too():
     assert one.utility == pytest.approx(thousand.utility) and one.error == pytest.approx(thousand.error)
 
 
-def test_dominance_needs_one_strict_advantage():
-    assert not dominates(estimate("a"), estimate("b"))
-    assert dominates(estimate("a", quality=0.91), estimate("b"))
-    assert not dominates(estimate("a", quality=0.91, cost_usd=0.03), estimate("b"))
+def test_domination_is_a_matter_of_probability():
+    def probability(one, other):
+        return probability_of_domination(scored(one, RULES), scored(other, RULES))
+
+    assert probability(estimate("a"), estimate("b")) == pytest.approx(0.125)
+    better = estimate("a", quality=0.95, cost_usd=0.015, p95_ms=1_500.0)
+    assert probability(better, estimate("b")) > 0.99
+    assert probability(replace(better, cost_usd=0.03), estimate("b")) < 0.01

@@ -8,7 +8,7 @@ from math import exp, log, sqrt
 from ...model.configuration import Configuration
 from ...model.insight import Anomaly, Insight, Metric, Severity
 from ...model.metrics import Cost, ModelEstimate, Performance, Quality
-from ...strategies.pareto import P95_ERROR
+from ...strategies.estimates import P95_ERROR
 from ..actuator import MINUTE_MS
 from ..analyzer import ANOMALY_FACTOR
 from ..catalog import MODELS

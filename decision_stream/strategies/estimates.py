@@ -1,0 +1,184 @@
+"""Estimates of models and what they are worth: utility on fixed reference ranges, with its standard error."""
+
+from dataclasses import dataclass
+from math import exp, log, log1p, sqrt
+from statistics import NormalDist
+
+from ..model.decision import ImpactEstimate, Interval, PredictedImpact
+from ..model.metrics import ArmSample, ModelEstimate
+from ..model.policy import ParetoPolicy, ReferenceRange
+from ..model.state import Live
+
+P95_SCORE = 1.6449
+"""Standard normal score of the 95th percentile."""
+P95_ERROR = 2.11
+"""Standard error of a log p95 from n log-normal values is this times sigma / sqrt(n).
+
+Sqrt(.95 * .05) / density there.
+"""
+IMPACT_LEVEL = 0.95
+_SCORED = "scored"
+PARTS = ("quality", "cost", "latency")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """An estimate with its utility in [0, 1] and the standard error of that.
+
+    `terms` are the parts of the utility that quality, cost and latency bring, and sum up to it; `errors` the standard
+    errors of the three objectives themselves.
+    """
+
+    estimate: ModelEstimate
+    utility: float
+    error: float
+    terms: tuple[float, float, float]
+    errors: tuple[float, float, float]
+
+
+def estimate_in_use(live: Live, model: str) -> ModelEstimate | None:
+    """What the measurements of the route say of the model in use; None before there are any."""
+    if live.weight == 0.0 or live.quality_samples <= 0.0:
+        return None
+    return ModelEstimate(
+        model=model,
+        quality=live.quality,
+        quality_stddev=live.quality_stddev,
+        cost_usd=live.cost_usd,
+        cost_stddev_usd=live.cost_stddev_usd,
+        latency_p50_ms=live.latency_p50_ms,
+        latency_p95_ms=live.latency_p95_ms,
+        samples=int(min(live.quality_samples, live.requests)),
+    )
+
+
+def estimate_of_arm(model: str, arm: ArmSample) -> ModelEstimate:
+    """What an arm of a ramp shows of a model; latency is taken for log-normal. Needs two or more of each sample."""
+    sigma = sqrt(log1p(arm.latency_ms.variance / arm.latency_ms.mean**2)) if arm.latency_ms.mean > 0.0 else 0.0
+    median_ms = arm.latency_ms.mean * exp(-sigma * sigma / 2.0)
+    return ModelEstimate(
+        model=model,
+        quality=arm.quality.mean,
+        quality_stddev=min(1.0, sqrt(arm.quality.variance)),
+        cost_usd=arm.cost_usd.mean,
+        cost_stddev_usd=sqrt(arm.cost_usd.variance),
+        latency_p50_ms=median_ms,
+        latency_p95_ms=median_ms * exp(P95_SCORE * sigma),
+        samples=arm.quality.count,
+    )
+
+
+def pooled(told: ModelEstimate, measured: ModelEstimate) -> ModelEstimate:
+    """Both together, weighted by their samples, where they agree; else what was told, which is newer.
+
+    They agree when quality differs by at most three standard errors and cost by at most a tenth.
+    """
+    error = sqrt(told.quality_stddev**2 / max(told.samples, 1) + measured.quality_stddev**2 / max(measured.samples, 1))
+    if abs(told.quality - measured.quality) > 3.0 * error or not (
+        0.9 * told.cost_usd <= measured.cost_usd <= 1.1 * told.cost_usd
+    ):
+        return told
+    samples = told.samples + measured.samples
+    share = measured.samples / samples if samples else 0.0
+
+    def mixed(one: float, other: float) -> float:
+        return one + share * (other - one)
+
+    return ModelEstimate(
+        model=told.model,
+        quality=mixed(told.quality, measured.quality),
+        quality_stddev=mixed(told.quality_stddev, measured.quality_stddev),
+        cost_usd=mixed(told.cost_usd, measured.cost_usd),
+        cost_stddev_usd=mixed(told.cost_stddev_usd, measured.cost_stddev_usd),
+        latency_p50_ms=mixed(told.latency_p50_ms, measured.latency_p50_ms),
+        latency_p95_ms=mixed(told.latency_p95_ms, measured.latency_p95_ms),
+        samples=samples,
+    )
+
+
+def scored(estimate: ModelEstimate, rules: ParetoPolicy) -> Scored:
+    """Weighted sum of the objectives on their fixed ranges, with its standard error by the delta method.
+
+    An estimate outlives many insights, so its numbers under the same rules are remembered beside it; not the score,
+    which names the estimate and would tie a knot for the collector.
+    """
+    known = estimate.__dict__.get(_SCORED)
+    if known is None or known[0] is not rules:
+        known = estimate.__dict__[_SCORED] = (rules, _score(estimate, rules))
+    utility, error, terms, errors = known[1]
+    return Scored(estimate=estimate, utility=utility, error=error, terms=terms, errors=errors)
+
+
+def _score(
+    estimate: ModelEstimate, rules: ParetoPolicy
+) -> tuple[float, float, tuple[float, float, float], tuple[float, float, float]]:
+    """Utility, its error, its terms, and the errors of the objectives."""
+    root = sqrt(max(estimate.samples, 1))
+    errors = (
+        estimate.quality_stddev / root,
+        estimate.cost_stddev_usd / root,
+        estimate.latency_p95_ms * P95_ERROR * _log_spread(estimate) / root,
+    )
+    weights = rules.weights
+    quality, quality_slope = _on(rules.quality_range, estimate.quality)
+    cost, cost_slope = _on(rules.cost_range, estimate.cost_usd)
+    latency, latency_slope = _on(rules.latency_range, estimate.latency_p95_ms)
+    terms = (weights.quality * quality, weights.cost * cost, weights.latency * latency)
+    variance = (
+        (weights.quality * quality_slope * errors[0]) ** 2
+        + (weights.cost * cost_slope * errors[1]) ** 2
+        + (weights.latency * latency_slope * errors[2]) ** 2
+    )
+    return terms[0] + terms[1] + terms[2], sqrt(variance), terms, errors
+
+
+def _on(scale: ReferenceRange, value: float) -> tuple[float, float]:
+    """Score of a value between nadir (0) and ideal (1), and the slope of the score there."""
+    if scale.log:
+        value = max(value, 1e-12)
+        width = scale.width
+        score, slope = (log(value) - scale.origin) / width, 1.0 / (width * value)
+    else:
+        width = scale.width
+        score, slope = (value - scale.nadir) / width, 1.0 / width
+    return min(1.0, max(0.0, score)), slope
+
+
+def _log_spread(estimate: ModelEstimate) -> float:
+    """Sigma of a log-normal latency with these two quantiles."""
+    if estimate.latency_p50_ms <= 0.0 or estimate.latency_p95_ms <= estimate.latency_p50_ms:
+        return 1.0
+    return log(estimate.latency_p95_ms / estimate.latency_p50_ms) / P95_SCORE
+
+
+def impact_of_switch(old: ModelEstimate, new: ModelEstimate) -> PredictedImpact:
+    """Predicted relative change of each objective, with its interval on the log scale."""
+    return PredictedImpact(
+        quality=_relative(
+            old.quality, new.quality, old.quality_stddev / sqrt(old.samples), new.quality_stddev / sqrt(new.samples)
+        ),
+        cost=_relative(
+            old.cost_usd,
+            new.cost_usd,
+            old.cost_stddev_usd / sqrt(old.samples),
+            new.cost_stddev_usd / sqrt(new.samples),
+        ),
+        latency=_relative(
+            old.latency_p95_ms,
+            new.latency_p95_ms,
+            old.latency_p95_ms * P95_ERROR * _log_spread(old) / sqrt(old.samples),
+            new.latency_p95_ms * P95_ERROR * _log_spread(new) / sqrt(new.samples),
+        ),
+    )
+
+
+def _relative(old: float, new: float, old_error: float, new_error: float) -> ImpactEstimate | None:
+    """new / old - 1 with an interval on the log scale; None when the old value is zero."""
+    if old <= 0.0 or new <= 0.0:
+        return None
+    ratio = log(new / old)
+    half = NormalDist().inv_cdf(0.5 + IMPACT_LEVEL / 2.0) * sqrt((old_error / old) ** 2 + (new_error / new) ** 2)
+    return ImpactEstimate(
+        delta=new / old - 1.0,
+        interval=Interval(low=exp(ratio - half) - 1.0, high=exp(ratio + half) - 1.0, level=IMPACT_LEVEL),
+    )

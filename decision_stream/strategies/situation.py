@@ -1,0 +1,41 @@
+"""What may give occasion to optimise: the analyzer's hints where it gives any, and what the engine sees for itself.
+
+A hint adds an occasion or restrains exploration; it never hides what the engine has measured (spec, 157).
+"""
+
+from ..model.state import HotState
+from .protocol import View
+
+
+def cost_pressure(view: View) -> bool:
+    """Said by the analyzer, or spending is projected beyond the budget."""
+    purse = view.state.hot.purse
+    return bool(view.insight.hints.cost_pressure) or (purse is not None and purse.is_over)
+
+
+def performance_degradation(view: View) -> bool:
+    """Said by the analyzer, or a hard limit or alarm is firing."""
+    return bool(view.insight.hints.performance_degradation) or is_ill(view.state.hot)
+
+
+def performance_suboptimal(view: View) -> bool:
+    """Said by the analyzer: parameters are worth tuning now, without waiting for the usual interval."""
+    return bool(view.insight.hints.performance_suboptimal)
+
+
+def may_explore(view: View) -> bool:
+    """Not when the analyzer says that there is nothing to gain."""
+    return view.insight.hints.optimization_opportunity is not False
+
+
+def is_ill(hot: HotState) -> bool:
+    """Whether any hard limit or alarm is firing."""
+    return any(watch.firing for watch in hot.watches.values()) or any(
+        alarm.firing_windows for alarm in hot.alarms.values()
+    )
+
+
+def since_change_ms(view: View) -> int | None:
+    """Time since the configuration last changed; None when it never did."""
+    changed_at_ms = view.state.cold.changed_at_ms
+    return None if changed_at_ms is None else view.at_ms - changed_at_ms
