@@ -8,6 +8,9 @@ from shutil import which
 
 import pytest
 
+# Of the dashboard and of the walk through the demo.
+pytest_plugins = ["tests.browser.chromium"]
+
 REQUIRE_ALL = os.environ.get("DS_REQUIRE_ALL") == "1"
 MAY_BE_MISSING = {"needs_docker": "no Docker engine answers here"}
 """Markers of tests that cannot run everywhere, with the one reason that is accepted; everything else is a failure."""

@@ -27,12 +27,12 @@ STOP_TIMEOUT_S = 30.0
 class Watched:
     """A demo that a person takes part in: the dashboard's port, and how long a simulated minute lasts.
 
-    One route is sensitive, so that a change on it waits for approval, and waits long enough for a person.
+    Some routes are sensitive, so that changes on them wait for approval, and wait long enough for a person.
     """
 
     port: int = 8_080
     minute_s: float = 1.0
-    sensitive_scope: str = "acme/support/chat"
+    sensitive_scopes: tuple[str, ...] = ("acme/support/chat", "acme/search/rerank", "globex/mail/triage")
 
     @property
     def address(self) -> str:
@@ -42,7 +42,10 @@ class Watched:
     @property
     def policy(self) -> dict[str, str]:
         """What differs from the demo's settings, as environment variables."""
-        return {"DS_SAFETY__SENSITIVE_SCOPES": f"[{self.sensitive_scope}]", "DS_ENGINE__APPROVAL_TIMEOUT": "1d"}
+        return {
+            "DS_SAFETY__SENSITIVE_SCOPES": f"[{', '.join(self.sensitive_scopes)}]",
+            "DS_ENGINE__APPROVAL_TIMEOUT": "1d",
+        }
 
 
 def run_demo(

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from decision_stream.edge.read_model import Filter
 from decision_stream.model.command import Autonomy
 from decision_stream.model.policy import Policy, SafetyPolicy
-from tests.browser.conftest import SIZES
+from tests.browser.chromium import SIZES
 from tests.edge.engine import Engine
 from tests.edge.fleet import PlayedFleet
 from tests.edge.served import served

@@ -103,12 +103,13 @@ class Move(BaseModel):
 class DecisionBody(DecisionRow):
     """A decision with its proposal, its record (None for one that was refused), its moves and its orders.
 
-    `deadline_ms` is when something happens to it by itself; None when it is over.
+    `deadline_ms` is when something happens to it by itself, `remaining_ms` how long until then; None when it is over.
     """
 
     proposal: Anything | None
     decision: Anything | None
     deadline_ms: int | None = None
+    remaining_ms: int | None = None
     transitions: list[Move]
     orders: list[Anything]
 

@@ -12,7 +12,7 @@ from ...stats.normal import quantile
 from ...stream.record import StoredScope, UnreadableState
 from ..read_model.documents import COLD, COUNTERS, HOT, stored_scope
 from .access import Caller
-from .context import Context
+from .context import Context, now_ms
 
 SAVED_S = 10.0
 """The money saved on all scopes is added up at most this often: every scope that saves must be read for it."""
@@ -39,10 +39,12 @@ def with_record(its: Context, found: dict[str, Any]) -> dict[str, Any]:
         return found
     stored = stored_of(its, found["scope"])
     live = [] if stored is None else [it for it in stored.state.cold.live if it.decision.id == found["id"]]
-    if not live:
+    if stored is None or not live:
         return found
     record = found["decision"] or to_builtins(live[0].decision)
-    return {**found, "decision": record, "deadline_ms": live[0].deadline_ms}
+    deadline_ms = live[0].deadline_ms
+    at_ms = now_ms() if its.settings.clock == "wall" else stored.state.hot.at_ms
+    return {**found, "decision": record, "deadline_ms": deadline_ms, "remaining_ms": max(0, deadline_ms - at_ms)}
 
 
 def saved_by(stored: StoredScope) -> dict[str, float] | None:

@@ -81,6 +81,6 @@ async function live() {
   }
 }
 
-addEventListener("hashchange", async () => { await show(); main.focus(); });
+addEventListener("hashchange", async () => { await show(); main.focus({preventScroll: true}); scrollTo(0, 0); });
 show();
 live();

@@ -1,6 +1,6 @@
 // The inbox: what waits for a person, why, how risky it is, and what happens if nothing is done.
 import {ask} from "./api.js";
-import {chip, make, number, sentence, until, when, words} from "./dom.js";
+import {chip, make, number, sentence, when, within, words} from "./dom.js";
 import {bodyOf, claim, evidence, impact, orders, scopeLink} from "./decisions.js";
 
 export async function approvals(_, again) {
@@ -25,7 +25,7 @@ function card(row, again) {
 }
 
 function unanswered(row) {
-  const deadline = row.deadline_ms || bodyOf(row).expires_at_ms;
   const stays = "the present configuration stays";
-  return deadline ? `If nothing is done, it expires ${until(deadline)} (${when(deadline)}) and ${stays}.` : `If nothing is done, it expires and ${stays}.`;
+  return row.deadline_ms ? `If nothing is done, it expires ${within(row.remaining_ms)} (${when(row.deadline_ms)}) and ${stays}.`
+    : `If nothing is done, it expires and ${stays}.`;
 }

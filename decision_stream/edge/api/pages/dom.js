@@ -53,9 +53,9 @@ export const count = value => Number(value || 0).toLocaleString();
 export const dollars = value => (value < 0 ? "−" : "") + "$" + Math.abs(value).toLocaleString(undefined, {maximumSignificantDigits: 3});
 export const between = (interval, shown = number) => (interval ? `${shown(interval.low)} to ${shown(interval.high)}` : "not known");
 
-/** How long until a moment, roughly. */
-export function until(ms, now = Date.now()) {
-  const left = Math.round((ms - now) / 60000);
-  if (left <= 0) return "now";
-  return left < 90 ? `in ${left} min` : left < 2880 ? `in ${Math.round(left / 60)} h` : `in ${Math.round(left / 1440)} d`;
+/** A time to come, roughly. */
+export function within(ms) {
+  const minutes = Math.round(ms / 60000);
+  if (minutes < 90) return `in ${minutes} min`;
+  return minutes < 2880 ? `in ${Math.round(minutes / 60)} h` : `in ${Math.round(minutes / 1440)} d`;
 }

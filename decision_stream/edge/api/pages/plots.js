@@ -45,7 +45,7 @@ export function intervals(rows, label = "Intervals; the numbers are in the table
 /** Steps over time, such as a ramp's weights: points of {at_ms, value} from 0 to 1, and moments of {at_ms, text}. */
 export function steps(points, moments, label) {
   if (!points.length) return null;
-  const svg = drawing(600, 190, label), times = [...points, ...moments].map(one => one.at_ms);
+  const svg = drawing(600, 200, label), times = [...points, ...moments].map(one => one.at_ms);
   const last = Math.max(...times), x = scale(times, 40, 560), y = value => 150 - 120 * value;
   for (const value of [0, 0.5, 1])
     svg.append(shape("line", {class: "grid", x1: 40, x2: 590, y1: y(value), y2: y(value)}), shape("text", {x: 4, y: y(value) + 4}, `${100 * value} %`));
@@ -56,7 +56,7 @@ export function steps(points, moments, label) {
     const end = x(moment.at_ms) > 420;
     svg.append(
       shape("line", {class: "moment", x1: x(moment.at_ms), x2: x(moment.at_ms), y1: 22, y2: 150}),
-      shape("text", {x: x(moment.at_ms) + (end ? -4 : 4), y: place % 2 ? 182 : 167, "text-anchor": end ? "end" : "start"}, moment.text),
+      shape("text", {x: x(moment.at_ms) + (end ? -4 : 4), y: place % 2 ? 194 : 170, "text-anchor": end ? "end" : "start"}, moment.text),
     );
   });
   return svg;
