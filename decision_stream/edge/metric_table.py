@@ -34,6 +34,8 @@ CHECKS = (
     "quality_constraint",
     "cost_constraint",
     "latency_constraint",
+    "budget",
+    "per_request_limit",
     "rollback_target",
     "route_whole",
     "experiment_running",
