@@ -1,9 +1,8 @@
 """Settings from a YAML file and the environment, read once: every key checked, every mistake told at once.
 
 The file has the seed's layout (appendix A): `engine`, `strategies.<name>.{enabled, priority, config}`, `safety`,
-`validation`,
-`monitoring`; and `ramp`, `breaker`, `catalog` and `kafka` beside them. A key is the field's name without its unit:
-`decision_timeout` for `decision_timeout_ms`. Durations are written `30s`, `5m`, `7d`.
+`validation`, `monitoring`; and `ramp`, `breaker`, `knowledge`, `catalog` and `kafka` beside them. A key is the field's
+name without its unit: `decision_timeout` for `decision_timeout_ms`. Durations are written `30s`, `5m`, `7d`.
 `DS_SAFETY__MAX_COST_INCREASE=0.2` overrides a key.
 """
 
@@ -28,6 +27,7 @@ from .model.policy import (
     BreakerPolicy,
     DurationMs,
     EnginePolicy,
+    KnowledgePolicy,
     ParetoPolicy,
     Policy,
     RampPolicy,
@@ -185,6 +185,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "validation": ValidationPolicy,
     "ramp": RampPolicy,
     "breaker": BreakerPolicy,
+    "knowledge": KnowledgePolicy,
     "monitoring": MonitoringSettings,
     "api": ApiSettings,
     "kafka": KafkaSettings,

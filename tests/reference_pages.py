@@ -25,7 +25,8 @@ def configuration() -> str:
         "`DS_STRATEGIES__<NAME>__CONFIG__<KEY>`.",
         "",
         "`catalog` is a list of prior model estimates (`model`, `quality`, `quality_stddev`, `cost_usd`,",
-        "`cost_stddev_usd`, `latency_p50_ms`, `latency_p95_ms`, `samples`).",
+        "`cost_stddev_usd`, `latency_p50_ms`, `latency_p95_ms`, `samples`; `provider` where the model does not stand",
+        "for itself).",
     ]
     for name, kind in SECTIONS.items():
         lines += ["", f"## {name}", "", *_section(kind)]

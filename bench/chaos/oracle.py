@@ -92,11 +92,13 @@ def _judge(
     _check_commits(topics, committed, found)
     directives = _once(topics["decisions"], "decisions", found)
     proposals = _once(topics["proposals"], "proposals", found)
+    signals = _once(topics["signals"], "signals", found)
     found.directives = len(directives)
     _check_actuator(acted, directives, found)
     events = _events(inputs, found)
-    _check_replay(journal, events, directives, proposals, _fold(changelog, found), found)
-    _check_with_replay_tool(journal, events, directives, found)
+    sent = {"decisions": directives, "proposals": proposals, "signals": signals}
+    _check_replay(journal, events, sent, _fold(changelog, found), found)
+    _check_with_replay_tool(journal, events, directives, signals, found)
     return found
 
 
@@ -234,8 +236,7 @@ def _fold(changelog: list[ConsumerRecord], found: Judgement) -> dict[bytes, byte
 def _check_replay(
     journal: Journal,
     events: dict[Place, Event],
-    directives: dict[str, bytes],
-    proposals: dict[str, bytes],
+    sent: dict[str, dict[str, bytes]],
     table: dict[bytes, bytes],
     found: Judgement,
 ) -> None:
@@ -257,9 +258,9 @@ def _check_replay(
     strangers = [key for key in table if is_scope(key) and key.decode() not in journal.chains]
     found.add("stored scopes without a journal", strangers)
     found.add("scopes that differ from the replay", found.divergent)
-    for name, sent in (("decisions", directives), ("proposals", proposals)):
-        found.add(f"{name} of the replay that nobody sent", sorted(outputs[name] - set(sent.values())))
-        found.add(f"{name} that the replay does not come to", sorted(set(sent.values()) - outputs[name]))
+    for name, values in sent.items():
+        found.add(f"{name} of the replay that nobody sent", sorted(outputs[name] - set(values.values())))
+        found.add(f"{name} that the replay does not come to", sorted(set(values.values()) - outputs[name]))
 
 
 def _replayed(
@@ -282,7 +283,11 @@ def _replayed(
 
 
 def _check_with_replay_tool(
-    journal: Journal, events: dict[Place, Event], directives: dict[str, bytes], found: Judgement
+    journal: Journal,
+    events: dict[Place, Event],
+    directives: dict[str, bytes],
+    signals: dict[str, bytes],
+    found: Judgement,
 ) -> None:
     """The product's own replay agrees. It knows events by id, so scopes in which an id came twice are left to us."""
     ids = Counter((event.scope, event.id) for event in events.values())
@@ -290,10 +295,16 @@ def _check_with_replay_tool(
     recording = Recording(
         events={event.id: event for event in events.values() if event.scope in plain},
         directives={it: value for it, value in directives.items() if json.loads(value)["scope"] in plain},
+        signals={it: value for it, value in signals.items() if _sender(value) in plain},
     )
     for scope in plain:
         recording.journal[scope] = [value for _, value in journal.chains[scope]]
     found.add("differences told by the replay tool", list(replay(recording, POLICY).differences))
+
+
+def _sender(value: bytes) -> str:
+    told = json.loads(value)
+    return told["member"] if told["kind"] == "sighting" else told["aggregate"]
 
 
 async def _read(bootstrap_servers: str, name: str) -> list[ConsumerRecord]:

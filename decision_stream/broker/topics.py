@@ -82,6 +82,7 @@ def topic_table(
         kept("decisions", 30, "to the actuator"),
         kept("outcomes", 30, "from the actuator"),
         kept("commands", 7, "from operators and the clock"),
+        kept("signals", 7, "between scopes and what is known across them"),
         kept("journal", 30, "one record per applied event: the audit trail"),
         kept("dead-letters", 30, "messages that could not be read"),
         TopicSpec(

@@ -44,7 +44,7 @@ CHECKS = (
     "risk",
 )
 DECIDERS = (*(strategy.name for strategy in STRATEGIES), "ramp_guard", "operator", "engine")
-TOPICS = ("insights", "proposals", "outcomes", "commands")
+TOPICS = ("insights", "proposals", "outcomes", "commands", "signals")
 OTHER = "other"
 ROLLBACK_REASONS = ("guard", "alarm", "operator", "engine")
 

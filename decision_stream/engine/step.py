@@ -1,4 +1,4 @@
-"""One event, one step: the only way a scope's state changes.
+"""One event, one step: the only way the state of a scope, or of an aggregate, changes.
 
 `step` has no side effects, reads no clock and draws no hidden chance. The stream's agents, the replay tool, the
 simulator and the tests all call it.
@@ -9,12 +9,15 @@ from ..model.decision import Proposal
 from ..model.effect import Effects
 from ..model.event import Event
 from ..model.insight import Insight
+from ..model.knowledge import Sighting, Signal
 from ..model.outcome import Outcome
 from ..model.policy import Policy
 from ..model.state import ScopeState
 from ..model.trace import trace_id
 from .evaluate import evaluate
+from .gather import gather
 from .govern import govern
+from .hear import hear
 from .learn import learn
 from .turn import Turn
 from .validate import validate
@@ -33,7 +36,9 @@ def step(state: ScopeState, event: Event, policy: Policy) -> tuple[ScopeState, E
     """
     if event.scope != state.scope:
         raise ValueError(f"event is of scope {event.scope!r}, expected {state.scope!r}")
-    turn = Turn(state, event.id, event.at_ms, policy, trace_id(event.traceparent))
+    # A signal does not move the scope's clock: it was made by that of another, which may be ahead by a backlog.
+    at_ms = state.hot.at_ms if isinstance(event, Signal) else event.at_ms
+    turn = Turn(state, event.id, at_ms, policy, trace_id(event.traceparent))
     match event:
         case Insight():
             effects = evaluate(turn, event)
@@ -43,4 +48,8 @@ def step(state: ScopeState, event: Event, policy: Policy) -> tuple[ScopeState, E
             effects = learn(turn, event)
         case Command():
             effects = govern(turn, event)
+        case Sighting():
+            effects = gather(turn, event)
+        case Signal():
+            effects = hear(turn, event)
     return turn.state, effects

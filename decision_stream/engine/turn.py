@@ -8,6 +8,7 @@ from ..model.configuration import Configuration, ConfigurationChanges
 from ..model.decision import Alternative, Check, Decision, DecisionType, Evidence, PredictedImpact, Proposal, Risk
 from ..model.effect import Effects, Subject
 from ..model.journal import Alert, FrontierPoint, Learning, Reason, Stage, Transition, Verdict
+from ..model.knowledge import Sighting, Signal
 from ..model.lifecycle import DecisionState
 from ..model.policy import Policy
 from ..model.state import ClosedDecision, ColdState, HotState, LiveDecision, ScopeState
@@ -37,6 +38,7 @@ class Turn:
         self.cold: ColdState = state.cold
         self.actor: str | None = None
         self._outputs: list[Proposal | Directive] = []
+        self._signals: list[Sighting | Signal] = []
         self._reasons: list[Reason] = []
         self._transitions: list[Transition] = []
         self._alerts: list[Alert] = []
@@ -92,6 +94,10 @@ class Turn:
     def emit(self, output: Proposal | Directive) -> None:
         """Send a proposal or directive when the step is done."""
         self._outputs.append(output)
+
+    def signal(self, message: Sighting | Signal) -> None:
+        """Tell an aggregate, or a scope, when the step is done."""
+        self._signals.append(message)
 
     def has_seen(self, event_id: str) -> bool:
         """Whether an outcome or command of this id was taken in before."""
@@ -223,6 +229,7 @@ class Turn:
             stage=stage,
             verdict=verdict,
             outputs=tuple(self._outputs),
+            signals=tuple(self._signals),
             reasons=tuple(self._reasons),
             transitions=tuple(self._transitions),
             alerts=tuple(self._alerts),

@@ -5,6 +5,7 @@ from msgspec import Struct
 from .actuation import Directive
 from .decision import Proposal
 from .journal import Alert, FrontierPoint, Learning, Reason, Stage, Transition, Verdict
+from .knowledge import Sighting, Signal
 
 
 class Subject(Struct, frozen=True):
@@ -20,13 +21,15 @@ class Subject(Struct, frozen=True):
 class Effects(Struct, frozen=True, kw_only=True):
     """Result of one step beside the state.
 
-    `outputs` go out in order: proposals to the proposals topic, directives to the decisions topic.
+    `outputs` go out in order: proposals to the proposals topic, directives to the decisions topic; then `signals`, to
+    aggregates or to the scopes they concern.
     `about` names each decision that the transitions or the event speak of once; it is not journalled.
     """
 
     stage: Stage
     verdict: Verdict
     outputs: tuple[Proposal | Directive, ...] = ()
+    signals: tuple[Sighting | Signal, ...] = ()
     reasons: tuple[Reason, ...] = ()
     transitions: tuple[Transition, ...] = ()
     alerts: tuple[Alert, ...] = ()

@@ -11,12 +11,14 @@ from .trace import Traceparent
 
 
 class Stage(StrEnum):
-    """Which stage applied the event."""
+    """Which stage applied the event; an aggregate gathers sightings, a scope hears signals."""
 
     EVALUATE = "evaluate"
     VALIDATE = "validate"
     LEARN = "learn"
     GOVERN = "govern"
+    GATHER = "gather"
+    HEAR = "hear"
 
 
 class Verdict(StrEnum):
@@ -106,7 +108,8 @@ class JournalRecord(Struct, frozen=True, kw_only=True):
 
     `sequence` counts the applied events of the scope from 1 without gaps. `previous_hash` is the hash of the record
     before it, hexadecimal; the record's own hash is the SHA-256 of the bytes on the topic.
-    `outputs` are the ids of the proposals and directives the event produced, in order.
+    `outputs` are the ids of the proposals and directives the event produced, in order; `signals` those of the sightings
+    and signals, absent without any.
     `traceparent` is the trace context the event came with; replay gives it to the event again.
     """
 
@@ -126,6 +129,7 @@ class JournalRecord(Struct, frozen=True, kw_only=True):
     # The candidates of the scope, told when something new is known of one or a switch is proposed.
     frontier: tuple[FrontierPoint, ...] = ()
     outputs: tuple[Identifier, ...] = ()
+    signals: tuple[Identifier, ...] | UnsetType = UNSET
     actor: Name | None = None
     policy_hash: Name
     engine_version: Name

@@ -1,6 +1,6 @@
 """Measurements of a route: what the analyzer saw in a window, and what each arm of a comparison did."""
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from ..stats.moments import Moments
 from .scalars import Count, Millis, Name, Unit, Usd
@@ -74,7 +74,8 @@ class ArmSample(Struct, frozen=True, kw_only=True):
 class ModelEstimate(Struct, frozen=True, kw_only=True, dict=True):
     """What is known of a model on this scope: means, spreads over requests, and the number of requests behind them.
 
-    The spread of latency follows from the two quantiles (log-normal body); `samples` of 0 is a guess.
+    The spread of latency follows from the two quantiles (log-normal body); `samples` of 0 is a guess. `provider` is
+    who serves it, whose incidents it shares; without one the model stands for itself.
     """
 
     model: Name
@@ -85,3 +86,4 @@ class ModelEstimate(Struct, frozen=True, kw_only=True, dict=True):
     latency_p50_ms: Millis
     latency_p95_ms: Millis
     samples: Count
+    provider: Name | UnsetType = UNSET

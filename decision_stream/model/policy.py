@@ -416,6 +416,25 @@ class ValidationPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     enable_risk_assessment: bool = True
 
 
+class KnowledgePolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What scopes tell each other, through aggregates."""
+
+    enabled: bool = True
+    # Aggregates of one kind and name that scopes are spread over, each with 500 scopes at most.
+    shards: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    # A provider has an incident when more of its scopes fall into trouble within the window than chance explains, if
+    # each does so by itself at this rate; by chance that is seen no more often than once in this many days.
+    own_troubles_per_day: Annotated[float, Meta(gt=0.0, le=100.0)] = 1.0
+    coincidence_ms: DurationMs = 30 * MINUTE_MS
+    days_between_false_incidents: Annotated[float, Meta(ge=1.0, le=1e6)] = 365.0
+    # What was heard of an incident is void after this, unless it is heard again.
+    incident_ms: DurationMs = 2 * HOUR_MS
+    # A trouble is over when no alarm came back for this long.
+    calm_ms: DurationMs = 10 * MINUTE_MS
+    # A scope tells again what it told this long ago; one that is silent for twice as long is not counted.
+    renewal_ms: DurationMs = DAY_MS
+
+
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Everything a decision depends on beside the events."""
 
@@ -429,6 +448,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict
     ramp: RampPolicy = RampPolicy()
     breaker: BreakerPolicy = BreakerPolicy()
     validation: ValidationPolicy = ValidationPolicy()
+    knowledge: KnowledgePolicy = KnowledgePolicy()
     # Prior knowledge of models, until insights bring measurements.
     catalog: tuple[ModelEstimate, ...] = ()
 

@@ -26,3 +26,13 @@ ScopeName = Annotated[
         description="the unit whose configuration is optimised: tenant/service/route",
     ),
 ]
+# Aggregates are the engine's own: named like a scope, so that whoever reads scopes can read them; wire/codec.py refuses
+# an analyzer's, actuator's or operator's message that names one.
+AggregateName = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        pattern=r"^:[a-z]+/[A-Za-z0-9._:-]+/[0-9]+$(?!\n)",
+        description="what is known across scopes about one thing: :kind/name/shard",
+    ),
+]

@@ -15,6 +15,7 @@ from ..stats.moments import Moments
 from .command import Autonomy
 from .configuration import Configuration, ConfigurationChanges, Facet
 from .decision import Decision
+from .knowledge import Aggregate, Knowledge, Told
 from .lifecycle import DecisionState
 from .metrics import ArmSample, ModelEstimate
 
@@ -387,6 +388,11 @@ class ColdState(Struct, frozen=True, kw_only=True):
     offered_by: dict[str, str] = {}
     # What ramps showed of models, newest 20.
     measured: dict[str, Measured] = {}
+    # What the scope has told aggregates, and what it has heard from them.
+    told: Told = Told()
+    knowledge: Knowledge = Knowledge()
+    # What an aggregate has gathered; None for a scope.
+    aggregate: Aggregate | None = None
 
 
 class ScopeState(Struct, frozen=True, kw_only=True):

@@ -78,7 +78,7 @@ class Fleet:
         await self._consumer.start()
         parts = [
             TopicPartition(self._prefix + topic, number)
-            for topic in ("decisions", "journal")
+            for topic in ("decisions", "signals", "journal")
             for number in range(self._partitions)
         ]
         self._consumer.assign(parts)
@@ -144,7 +144,10 @@ class Fleet:
                 self._awaited.update(set(entry.outputs) - self._judged)
             else:
                 self._directives.update(set(entry.outputs) - self._carried_out)
+            self._awaited.update(set(entry.signals or ()) - self._judged)
             self._on_journal(entry)
+            return
+        if topic == "signals":
             return
         directive = msgspec.json.decode(value, type=Directive)
         made = self.card.decided(directive, self._now_minute)

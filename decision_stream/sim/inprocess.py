@@ -23,10 +23,13 @@ def simulate(
     actuator = Actuator(world, SLOW_MS)
     analyzer = Analyzer(world, actuator)
     card = Scorecard(world=world)
-    states = {scope: ScopeState(scope=scope) for scope in world.scopes}
+    states: dict[str, ScopeState] = {}
 
     def tell(event: Event, minute: int) -> None:
-        states[event.scope], effects = step(states[event.scope], event, policy)
+        state = states.get(event.scope) or ScopeState(scope=event.scope)
+        states[event.scope], effects = step(state, event, policy)
+        for signal in effects.signals:
+            tell(signal, minute)
         for output in effects.outputs:
             if isinstance(output, Proposal):
                 tell(output, minute)

@@ -1,17 +1,22 @@
 """What the safety strategy does about a finding: attribution first, then the answer.
 
-A change of ours that is running or recent is rolled back; without one, bad quality fails over to the last
-configuration known to be good, and slowness or errors break the route for a while. The policy may instead ask for the
-safe configuration, for a share of the traffic to be taken off, for a break, or for an alert alone.
+A change of ours that is running is rolled back. A provider's incident that other scopes see is sat out: the route goes
+to another provider or is broken. Else a recent change of ours is rolled back; without one, bad quality fails over to
+the last configuration known to be good, and slowness or errors break the route for a while. The policy may instead ask
+for the safe configuration, for a share of the traffic to be taken off, for a break, or for an alert alone.
 """
 
+from dataclasses import replace
+
 from ..model.configuration import Configuration, changes_between
-from ..model.decision import CircuitBreak, Rollback
+from ..model.decision import CircuitBreak, Evidence, Rollback
 from ..model.insight import Metric
-from ..model.lifecycle import DecisionState
+from ..model.knowledge import ProviderHealth
 from ..model.policy import HOUR_MS, Response
 from ..model.state import LiveDecision
+from .attribution import incident, recent, serving
 from .findings import Finding
+from .models import provider_of
 from .protocol import Idea, View
 
 
@@ -36,9 +41,15 @@ def is_reduction(live: LiveDecision) -> bool:
 
 def _undo(finding: Finding, reason: str, view: View) -> tuple[Idea | None, str]:
     """Attribution first: back to before our own change, else fail over or break the route."""
-    blamed = _blamed(view)
-    if blamed is not None:
-        target, decision_id = blamed
+    running = serving(view.state.cold)
+    if running is not None:
+        return _back_to(view.configuration, running, finding, f"{reason}; after our own change {running}", view), ""
+    known = incident(view.configuration.model, view.state.cold, view.at_ms, view.policy)
+    if known is not None:
+        return _sit_out(finding, f"{reason}; {known.provider} has an incident on other scopes too", known, view)
+    ours = recent(view.state.cold, view.at_ms, view.policy)
+    if ours is not None:
+        target, decision_id = ours
         return _back_to(target, decision_id, finding, f"{reason}; after our own change {decision_id}", view), ""
     if finding.metric in (Metric.LATENCY, Metric.ERRORS):
         return _break(finding, f"{reason}; no change of ours is recent", view), ""
@@ -50,16 +61,38 @@ def _undo(finding: Finding, reason: str, view: View) -> tuple[Idea | None, str]:
     return None, "a price is no fault of the configuration"
 
 
+def _sit_out(finding: Finding, reason: str, known: ProviderHealth, view: View) -> tuple[Idea | None, str]:
+    """The provider's incident is not undone by undoing a change: go to another provider, or break the route."""
+    evidence = Evidence(
+        method="coincidence",
+        samples=known.witnesses,
+        statistic=float(known.troubled),
+        threshold=float(known.needed),
+        error_budget=1.0 / known.days_between_false_incidents,
+        detail=f"scopes of {known.provider} in trouble without a change of ours; the error budget is per day",
+    )
+    idea = None
+    if finding.metric is not Metric.COST:
+        good = _last_known_good(view, without=known.provider)
+        if good is not None:
+            idea = _back_to(good, None, finding, f"{reason}; failing over to another provider", view)
+        elif finding.metric is not Metric.QUALITY:
+            idea = _break(finding, reason, view)
+    if idea is None:
+        return None, f"{evidence.detail}: {known.troubled} of {known.witnesses}; no change of ours is to blame"
+    return replace(idea, evidence=(*idea.evidence, evidence)), ""
+
+
 def _to_safe(finding: Finding, reason: str, view: View) -> tuple[Idea | None, str]:
     """To the configuration that the policy calls safe, whoever is to blame; a ramp under way ends with it."""
     safe = view.policy.threshold_based.responses.safe_configuration or _last_known_good(view)
     if safe is None:
         return None, "no safe configuration is named, and no other is known to be good"
     blamed = _blamed(view)
-    serving = _serving(view)
-    if safe.id == view.configuration.id and serving is None:
+    running = serving(view.state.cold)
+    if safe.id == view.configuration.id and running is None:
         return None, "the safe configuration is in use already"
-    reverts = serving or (blamed[1] if blamed is not None and blamed[0].id == safe.id else None)
+    reverts = running or (blamed[1] if blamed is not None and blamed[0].id == safe.id else None)
     return _back_to(safe, reverts, finding, f"{reason}; switching to the safe configuration", view), ""
 
 
@@ -77,39 +110,22 @@ def _reduce(finding: Finding, reason: str, view: View) -> tuple[Idea | None, str
 
 
 def _blamed(view: View) -> tuple[Configuration, str] | None:
-    """The change of ours that may be the cause, and the configuration before it.
-
-    A running ramp or experiment, or the last completed.
-    """
-    serving = _serving(view)
-    if serving is not None:
-        return view.configuration, serving
-    history = view.state.cold.history
-    if len(history) < 2 or history[-1].decision_id is None:
-        return None
-    age_ms = view.at_ms - history[-1].since_ms
-    if age_ms > view.policy.threshold_based.degradation.attribution_ms:
-        return None
-    return history[-2].configuration, history[-1].decision_id
+    """The change of ours that may be the cause, and the configuration before it: one that runs, or a recent one."""
+    cold = view.state.cold
+    running = serving(cold)
+    if running is not None:
+        return view.configuration, running
+    return recent(cold, view.at_ms, view.policy)
 
 
-def _serving(view: View) -> str | None:
-    """The decision that serves a part of the traffic with something else: a ramp or an experiment.
-
-    An exploration is none: its guards compare it with its own control at every report, and its slice is too thin to
-    move the route.
-    """
-    for live in view.state.cold.live:
-        serves = live.ramp is not None or (live.decision.kind == "start_experiment" and not live.decision.yields)
-        if serves and live.state in (DecisionState.MONITORING, DecisionState.PAUSED):
-            return live.decision.id
-    return None
-
-
-def _last_known_good(view: View) -> Configuration | None:
+def _last_known_good(view: View, without: str | None = None) -> Configuration | None:
+    """The newest configuration that held its guards, other than the one in use and not of the provider `without`."""
     for version in reversed(view.state.cold.history):
-        if version.healthy and version.configuration.id != view.configuration.id:
-            return version.configuration
+        configuration = version.configuration
+        if not version.healthy or configuration.id == view.configuration.id:
+            continue
+        if without is None or provider_of(configuration.model, view.policy, view.state.cold) != without:
+            return configuration
     return None
 
 

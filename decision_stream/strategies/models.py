@@ -1,5 +1,7 @@
 """What is known of each model on a scope: what catalogue and analyzer say, with what ramps measured not long ago."""
 
+from msgspec import UNSET
+
 from ..model.metrics import ModelEstimate
 from ..model.policy import Policy
 from ..model.state import ColdState
@@ -18,3 +20,13 @@ def known_models(policy: Policy, cold: ColdState, at_ms: int) -> dict[str, Model
             told = known.get(model)
             known[model] = measured.estimate if told is None else pooled(told, measured.estimate)
     return known
+
+
+def provider_of(model: str, policy: Policy, cold: ColdState) -> str:
+    """Who serves a model: as the analyzer or the catalogue says, else the model stands for itself.
+
+    >>> provider_of("premium", Policy(), ColdState())
+    'premium'
+    """
+    told = (cold.estimates.get(model), *(estimate for estimate in policy.catalog if estimate.model == model))
+    return next((it.provider for it in told if it is not None and it.provider is not UNSET), model)

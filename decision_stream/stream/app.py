@@ -210,7 +210,9 @@ async def prepare(app: EngineApp) -> None:
         return  # Another stage was faster while the metadata came.
     app.scopes = Scopes(store, settings.cached_scopes)
     app.scopes.forget(app.consumer_generation_id)
-    app.outlet = Outlet(producer, changelog, outputs, app.scopes.keep, lambda: app.consumer.is_idle)
+    app.outlet = Outlet(
+        producer, changelog, outputs, app.scopes.keep, lambda: app.consumer.is_idle, settings.partitions
+    )
     app.scopes.before_eviction = app.outlet.write_deferred
     app.processor = Processor(
         scopes=app.scopes,

@@ -14,6 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aiokafka.partitioner import murmur2
+
 from ..wire.trace import TRACEPARENT
 from .hardening.producer import OrderedProducer
 from .record import Applied, Output, StoredScope, hot_write
@@ -60,12 +62,14 @@ class Outlet:
         topics: Mapping[str, str],
         keep: Callable[[int, Writes], None],
         is_idle: Callable[[], bool],
+        partitions: int,
     ) -> None:
         self._producer = producer
         self._changelog = changelog
         self._topics = topics
         self._keep = keep
         self._is_idle = is_idle
+        self._partitions = partitions
         self._is_pushing = False
         self._deferred: dict[str, _Held] = {}
         self._deferred_at = 0.0
@@ -166,7 +170,11 @@ class Outlet:
         for output in held.outputs:
             headers = ((TRACEPARENT, output.traceparent.encode()),) if output.traceparent else ()
             topic = self._topics[output.topic]
-            futures.add(self._producer.append(topic, held.partition, held.key, output.value, headers))
+            key, partition = held.key, held.partition
+            if output.to:
+                key = output.to.encode()
+                partition = output.partition if output.partition >= 0 else partition_of(key, self._partitions)
+            futures.add(self._producer.append(topic, partition, key, output.value, headers))
         held.remaining = len(futures)
         for future in futures:
             waiting = self._waiting.get(future)
@@ -184,3 +192,8 @@ class Outlet:
             held.remaining -= 1
             if held.remaining == 0 and held.sequences:
                 self.delivered[held.scope].update(held.sequences)
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where Kafka's default partitioner puts a key."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -10,9 +10,10 @@ from ..model.decision import Proposal
 from ..model.event import Event
 from ..model.insight import Insight
 from ..model.journal import Source
+from ..model.knowledge import Sighting, Signal
 from ..model.outcome import Outcome
 from ..model.policy import Policy
-from ..wire.codec import MalformedMessage, parser
+from ..wire.codec import Kind, MalformedMessage, parser
 from ..wire.dead_letters import dead_letter, headers_of
 from ..wire.trace import rooted, traced
 from .flood import FloodGuard
@@ -22,14 +23,15 @@ from .outlet import Outlet
 from .record import StateTooLarge, apply, outbox_bytes
 from .scopes import Scopes
 
-INPUTS: dict[str, type[Event]] = {
+INPUTS: dict[str, Kind] = {
     "insights": Insight,
     "proposals": Proposal,
     "outcomes": Outcome,
     "commands": Command,
+    "signals": Sighting | Signal,
 }
 """Input topics, without prefix, and what each carries."""
-OUTPUTS = ("proposals", "decisions", "journal")
+OUTPUTS = ("proposals", "decisions", "signals", "journal")
 DEAD_LETTERS = "dead-letters"
 
 

@@ -13,21 +13,21 @@ outputs of several events become durable in one write, as if the worker had come
 with a proposal or an order is written at once.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from hashlib import sha256
 from types import MappingProxyType
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from .. import ENGINE_VERSION
 from ..engine.step import step
-from ..model.actuation import Directive
 from ..model.decision import Proposal
 from ..model.effect import Effects
 from ..model.event import Event
 from ..model.journal import JournalRecord, Source
+from ..model.knowledge import Sighting
 from ..model.policy import Policy
 from ..model.state import ColdState, HotState, ScopeState
 from ..model.trace import continued, trace_id
@@ -40,7 +40,7 @@ MAX_DEFERRED_BYTES = 32 * 1024
 GENESIS = b"\x00" * 32
 COLD_SUFFIX = b"\x00cold"
 
-PROPOSALS, DECISIONS, JOURNAL = "proposals", "decisions", "journal"
+PROPOSALS, DECISIONS, SIGNALS, JOURNAL = "proposals", "decisions", "signals", "journal"
 """Names of the output topics, without prefix."""
 
 
@@ -55,12 +55,15 @@ class StateTooLarge(Exception):
 class Output(Struct, frozen=True, array_like=True):
     """A message to send: topic without prefix, bytes, and the trace context for its header, empty without one.
 
-    Its key is the scope, its partition the source's.
+    `to` is whom it is for, which is its key; empty for the scope itself, in the partition that it came from. Another
+    one's `partition` is negative where its key says it, by Kafka's default partitioner.
     """
 
     topic: str
     value: bytes
     traceparent: str = ""
+    to: str = ""
+    partition: int = -1
 
 
 class OutboxEntry(Struct, frozen=True, array_like=True):
@@ -201,17 +204,14 @@ def apply(
     sequence = stored.sequence + 1
     journal = encode(_journal_record(stored, source, event, effects, policy, sequence, state.hot.at_ms))
     outputs = (
-        *(
-            Output(PROPOSALS if isinstance(output, Proposal) else DECISIONS, encode(output), _context_of(output, event))
-            for output in effects.outputs
-        ),
+        *_messages(effects, event, source),
         Output(JOURNAL, journal),
     )
     entry = OutboxEntry(sequence, source.topic, source.offset, outputs)
     changed = state.cold is not stored.state.cold
     cold_bytes = _encode(state.cold) if changed or not stored.cold_bytes else stored.cold_bytes
     deferred_bytes = stored.deferred_bytes + len(journal)
-    is_quiet = not (changed or effects.outputs or stored.is_new_epoch or stored.is_cold_inside)
+    is_quiet = not (changed or effects.outputs or effects.signals or stored.is_new_epoch or stored.is_cold_inside)
     is_deferred = may_defer and is_quiet and deferred_bytes <= MAX_DEFERRED_BYTES
     after = StoredScope(
         state=state,
@@ -362,9 +362,24 @@ def _repeated(stored: StoredScope, again: tuple[OutboxEntry, ...]) -> Applied:
     )
 
 
-def _context_of(output: Proposal | Directive, event: Event) -> str:
-    """The trace context that goes out with an output: a proposal's is that of its event, an order's its decision's."""
-    trace = trace_id(event.traceparent) if isinstance(output, Proposal) else output.decision.trace
+def _messages(effects: Effects, event: Event, source: Source) -> Iterator[Output]:
+    """What goes out, with its trace context: an order's is that of its decision, all others' that of the event."""
+    trace = trace_id(event.traceparent)
+    for output in effects.outputs:
+        if isinstance(output, Proposal):
+            yield Output(PROPOSALS, encode(output), _context(event, trace))
+        else:
+            yield Output(DECISIONS, encode(output), _context(event, output.decision.trace))
+    for message in effects.signals:
+        partition = -1
+        if isinstance(message, Sighting):
+            message = replace(message, home=source.partition)
+        else:
+            partition = message.home
+        yield Output(SIGNALS, encode(message), _context(event, trace), message.scope, partition)
+
+
+def _context(event: Event, trace: str) -> str:
     return continued(event.traceparent, trace, type(event).__name__, event.scope, event.id) if trace else ""
 
 
@@ -386,6 +401,7 @@ def _journal_record(
         learnings=effects.learnings,
         frontier=effects.frontier,
         outputs=tuple(output.id for output in effects.outputs),
+        signals=tuple(message.id for message in effects.signals) or UNSET,
         actor=effects.actor,
         policy_hash=policy.hash,
         engine_version=ENGINE_VERSION,

@@ -15,16 +15,17 @@ from ..wire.trace import TRACEPARENT
 FILE = "asyncapi.json"
 BINDING = "0.5.0"
 TEXT, NUMBER_AS_TEXT = {"type": "string"}, {"type": "string", "pattern": "^-?[0-9]+$"}
-CHANNELS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "insights": ("insight", ("receive",)),
-    "proposals": ("proposal", ("send", "receive")),
-    "decisions": ("directive", ("send",)),
-    "outcomes": ("outcome", ("receive",)),
-    "commands": ("command", ("receive", "send")),
-    "journal": ("journal-record", ("send",)),
-    "dead-letters": ("dead-letter", ("send",)),
+CHANNELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "insights": (("insight",), ("receive",)),
+    "proposals": (("proposal",), ("send", "receive")),
+    "decisions": (("directive",), ("send",)),
+    "outcomes": (("outcome",), ("receive",)),
+    "commands": (("command",), ("receive", "send")),
+    "signals": (("sighting", "signal"), ("receive", "send")),
+    "journal": (("journal-record",), ("send",)),
+    "dead-letters": (("dead-letter",), ("send",)),
 }
-"""Message of each topic, and what the engine does with it. The changelog is its own and no interface."""
+"""Messages of each topic, and what the engine does with it. The changelog is its own and no interface."""
 SECURITY = {
     "scramSha512": {"type": "scramSha512", "description": "SASL/SCRAM-SHA-512 over TLS"},
     "scramSha256": {"type": "scramSha256", "description": "SASL/SCRAM-SHA-256 over TLS"},
@@ -56,9 +57,14 @@ def document() -> dict[str, Any]:
             },
         },
         "channels": {name: _channel(name, specs[name]) for name in CHANNELS},
-        "operations": dict(_operation(name, action) for name, (_, actions) in CHANNELS.items() for action in actions),
+        "operations": dict(
+            _operation(name, message, action)
+            for name, (messages, actions) in CHANNELS.items()
+            for message in messages
+            for action in actions
+        ),
         "components": {
-            "messages": {message: _message(message) for message, _ in CHANNELS.values()},
+            "messages": {message: _message(message) for messages, _ in CHANNELS.values() for message in messages},
             "securitySchemes": SECURITY,
         },
     }
@@ -84,11 +90,11 @@ def outdated(directory: Path) -> list[str]:
 
 
 def _channel(name: str, spec: TopicSpec) -> dict[str, Any]:
-    message, _ = CHANNELS[name]
+    messages, _ = CHANNELS[name]
     return {
         "address": spec.name,
         "description": spec.purpose,
-        "messages": {message: _reference("messages", message)},
+        "messages": {message: _reference("messages", message) for message in messages},
         "bindings": {
             "kafka": {
                 "topic": spec.name,
@@ -101,8 +107,7 @@ def _channel(name: str, spec: TopicSpec) -> dict[str, Any]:
     }
 
 
-def _operation(name: str, action: str) -> tuple[str, dict[str, Any]]:
-    message, _ = CHANNELS[name]
+def _operation(name: str, message: str, action: str) -> tuple[str, dict[str, Any]]:
     binding: dict[str, Any] = {"bindingVersion": BINDING}
     if action == "receive":
         binding["groupId"] = {"type": "string", "default": "decision-stream"}

@@ -18,11 +18,18 @@ from ..model.decision import Proposal
 from ..model.event import Event
 from ..model.insight import Insight
 from ..model.journal import JournalRecord
+from ..model.knowledge import Sighting, Signal
 from ..model.outcome import Outcome
 from ..model.policy import Policy
-from ..stream.record import DECISIONS, JOURNAL, PROPOSALS, apply, empty
+from ..stream.record import DECISIONS, JOURNAL, PROPOSALS, SIGNALS, apply, empty
+from ..wire.codec import Kind
 
-KINDS: dict[str, type[Event]] = {"insights": Insight, "outcomes": Outcome, "commands": Command}
+KINDS: dict[str, Kind] = {
+    "insights": Insight,
+    "outcomes": Outcome,
+    "commands": Command,
+    "signals": Sighting | Signal,
+}
 
 
 class BadRecording(Exception):
@@ -31,11 +38,13 @@ class BadRecording(Exception):
 
 @dataclass(slots=True)
 class Recording:
-    """The messages of a run: input events by id, journal values by scope in order, directive values by id."""
+    """The messages of a run: input events by id, journal values by scope in order; by id the values of directives and
+    of what was told on the topic of signals."""
 
     events: dict[str, Event] = field(default_factory=dict)
     journal: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     directives: dict[str, bytes] = field(default_factory=dict)
+    signals: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,8 @@ def read_recording(path: Path) -> Recording:
                 if topic in KINDS:
                     event = msgspec.json.decode(value, type=KINDS[topic])
                     recording.events[event.id] = event
+                if topic == SIGNALS:
+                    recording.signals[event.id] = value
                 elif topic == DECISIONS:
                     recording.directives[json.loads(value)["id"]] = value
                 elif topic == JOURNAL and value not in seen:
@@ -74,21 +85,22 @@ def replay(recording: Recording, policy: Policy) -> Replayed:
     """Step every scope again under this policy and compare."""
     differences = []
     events = 0
-    directives: dict[str, bytes] = {}
+    sent: dict[str, dict[str, bytes]] = {DECISIONS: {}, SIGNALS: {}}
     for scope in sorted(recording.journal):
         values = recording.journal[scope]
-        told, applied = _replay_scope(scope, values, recording.events, policy, directives)
+        told, applied = _replay_scope(scope, values, recording.events, policy, sent)
         events += applied
         if told is not None:
             differences.append(told)
-    differences += _compare_directives(recording.directives, directives)
+    differences += _compare("directive", recording.directives, sent[DECISIONS])
+    differences += _compare("signal", recording.signals, sent[SIGNALS])
     return Replayed(
-        scopes=len(recording.journal), events=events, directives=len(directives), differences=tuple(differences)
+        scopes=len(recording.journal), events=events, directives=len(sent[DECISIONS]), differences=tuple(differences)
     )
 
 
 def _replay_scope(
-    scope: str, values: Iterable[bytes], events: dict[str, Event], policy: Policy, directives: dict[str, bytes]
+    scope: str, values: Iterable[bytes], events: dict[str, Event], policy: Policy, sent: dict[str, dict[str, bytes]]
 ) -> tuple[str | None, int]:
     stored = empty(scope)
     proposals: dict[str, Event] = {}
@@ -99,31 +111,31 @@ def _replay_scope(
         if event is None:
             return f"{scope}: event {record.event_id} of record {record.sequence} is not in the recording", applied
         event = replace(event, traceparent=record.traceparent)
-        sent = frozenset(entry.sequence for entry in stored.outbox)
-        done = apply(stored, record.source, event, policy, delivered=sent)
+        delivered = frozenset(entry.sequence for entry in stored.outbox)
+        done = apply(stored, record.source, event, policy, delivered=delivered)
         applied += 1
         stored = done.stored
         for output in done.outputs:
             if output.topic == PROPOSALS:
                 proposal = msgspec.json.decode(output.value, type=Proposal)
                 proposals[proposal.id] = proposal
-            elif output.topic == DECISIONS:
-                directives[json.loads(output.value)["id"]] = output.value
+            elif output.topic in sent:
+                sent[output.topic][json.loads(output.value)["id"]] = output.value
             elif output.value != value:
                 return f"{scope}: record {record.sequence} differs: {_first_difference(value, output.value)}", applied
     return None, applied
 
 
-def _compare_directives(recorded: dict[str, bytes], replayed: dict[str, bytes]) -> list[str]:
+def _compare(what: str, recorded: dict[str, bytes], replayed: dict[str, bytes]) -> list[str]:
     wrong = []
     for identifier in sorted(recorded.keys() | replayed.keys()):
         if identifier not in replayed:
-            wrong.append(f"directive {identifier} was recorded but is not decided again")
+            wrong.append(f"{what} {identifier} was recorded but is not sent again")
         elif identifier not in recorded:
-            wrong.append(f"directive {identifier} is decided now but was not recorded")
+            wrong.append(f"{what} {identifier} is sent now but was not recorded")
         elif recorded[identifier] != replayed[identifier]:
             told = _first_difference(recorded[identifier], replayed[identifier])
-            wrong.append(f"directive {identifier} differs: {told}")
+            wrong.append(f"{what} {identifier} differs: {told}")
     return wrong
 
 

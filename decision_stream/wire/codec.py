@@ -6,17 +6,15 @@ bytes of Confluent framing are skipped. Unknown fields are ignored, so that a ne
 """
 
 from collections.abc import Callable
+from types import UnionType
 
 import msgspec
 
 from ..model.actuation import Directive
-from ..model.command import Command
 from ..model.dead_letter import ReasonCode
-from ..model.decision import Proposal
 from ..model.event import Event
-from ..model.insight import Insight
 from ..model.journal import JournalRecord
-from ..model.outcome import Outcome
+from ..model.knowledge import Sighting, is_aggregate
 
 MAX_BYTES = 256 * 1024
 FUTURE_TOLERANCE_MS = 5 * 60_000
@@ -24,7 +22,9 @@ FUTURE_TOLERANCE_MS = 5 * 60_000
 CONFLUENT_HEADER_BYTES = 5
 SUPPORTED_VERSION = 1
 
-Message = Insight | Proposal | Outcome | Command | Directive | JournalRecord
+Message = Event | Directive | JournalRecord
+Kind = type[Event] | UnionType
+"""What a topic carries: one kind of event, or several that name theirs."""
 
 
 class MalformedMessage(Exception):
@@ -49,7 +49,7 @@ def encode(message: Message) -> bytes:
     return _encode(message)
 
 
-def parser(kind: type[Event]) -> Callable[[bytes | None, bytes | None, int], Event]:
+def parser(kind: Kind) -> Callable[[bytes | None, bytes | None, int], Event]:
     """A function that reads one event of this kind from a record's value, key and broker time in ms.
 
     It raises `MalformedMessage`.
@@ -70,6 +70,8 @@ def parser(kind: type[Event]) -> Callable[[bytes | None, bytes | None, int], Eve
             raise _explained(fault, body) from None
         if key is not None and key != event.scope.encode():
             raise MalformedMessage(ReasonCode.KEY_MISMATCH, "the record's key is not the scope named in its value")
+        if is_aggregate(event.scope) and not isinstance(event, Sighting):
+            raise MalformedMessage(ReasonCode.SEMANTIC, "a name with a colon before it is one of the engine's own")
         if event.at_ms > timestamp_ms + FUTURE_TOLERANCE_MS:
             raise MalformedMessage(
                 ReasonCode.TIME_BOUNDS,

@@ -11,6 +11,7 @@ from ..model.dead_letter import DeadLetter
 from ..model.decision import Proposal
 from ..model.insight import Insight
 from ..model.journal import JournalRecord
+from ..model.knowledge import Sighting, Signal
 from ..model.outcome import Outcome
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,6 +21,8 @@ MESSAGES: dict[str, type] = {
     "directive": Directive,
     "outcome": Outcome,
     "command": Command,
+    "sighting": Sighting,
+    "signal": Signal,
     "journal-record": JournalRecord,
     "dead-letter": DeadLetter,
 }

@@ -12,6 +12,7 @@ from decision_stream.model.decision import Proposal
 from decision_stream.model.event import Event
 from decision_stream.model.insight import Insight
 from decision_stream.model.journal import Source
+from decision_stream.model.knowledge import Sighting, Signal
 from decision_stream.model.outcome import Outcome, OutcomeStatus
 from decision_stream.model.policy import Policy
 from decision_stream.stream.record import apply, empty
@@ -49,6 +50,8 @@ class Engine:
         for message in found:
             if message.topic == "proposals":
                 self.tell(msgspec.json.decode(message.value, type=Proposal))
+            elif message.topic == "signals":
+                self.tell(msgspec.json.decode(message.value, type=Sighting | Signal))
             elif message.topic == "decisions":
                 for answer in self.carried_out(msgspec.json.decode(message.value, type=Directive)):
                     self.tell(answer)

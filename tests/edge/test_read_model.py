@@ -61,6 +61,15 @@ def test_a_decision_is_told_with_its_whole_why(make: Make):
     assert found["orders"][0]["order"]["kind"] == "update_configuration"
 
 
+def test_what_is_known_across_scopes_is_no_scope(make: Make):
+    engine = Engine(model=make())
+    engine.switch(CHAT)
+    assert any(name.startswith(":provider/") for name in engine.stored)
+    assert [row["scope"] for row in engine.model.scopes(None)] == [CHAT]
+    assert engine.model.audit(":provider/premium/0", None, 100) == []
+    assert engine.model.document("hot", ":provider/premium/0") is None
+
+
 def test_the_order_between_topics_does_not_matter(make: Make):
     engine = Engine(model=make())
     engine.switch(CHAT)

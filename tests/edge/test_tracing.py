@@ -15,7 +15,7 @@ from decision_stream.model.journal import Source
 from decision_stream.model.outcome import OutcomeStatus
 from decision_stream.model.policy import Policy
 from decision_stream.model.trace import span_id, trace_id
-from decision_stream.stream.record import DECISIONS, JOURNAL, PROPOSALS, Output, apply, empty
+from decision_stream.stream.record import DECISIONS, JOURNAL, PROPOSALS, SIGNALS, Output, apply, empty
 from decision_stream.tools.replay import Recording, replay
 from decision_stream.wire.trace import TRACEPARENT, rooted, traced
 from tests.factories import SCOPE, command, estimate, insight, outcome
@@ -54,6 +54,8 @@ class Line:
                 directive = msgspec.json.decode(output.value, type=Directive)
                 self.recording.directives[directive.id] = output.value
                 self.take(outcome(directive, OutcomeStatus.APPLIED, directive.at_ms + 1_000), output.traceparent)
+            elif output.topic == SIGNALS:
+                self.recording.signals[json.loads(output.value)["id"]] = output.value
 
     def switched(self, traceparent: str = CAME) -> list[Directive]:
         """Insights until the model is switched; the last ones come with this context."""

@@ -40,8 +40,8 @@ class Producer:
 
 def outlet(producer: Producer, is_idle: bool = False) -> tuple[Outlet, dict[bytes, bytes]]:
     table: dict[bytes, bytes] = {}
-    names = {name: name for name in ("proposals", "decisions", "journal")}
-    made = Outlet(producer, "changelog", names, lambda _, writes: table.update(writes), lambda: is_idle)
+    names = {name: name for name in ("proposals", "decisions", "signals", "journal")}
+    made = Outlet(producer, "changelog", names, lambda _, writes: table.update(writes), lambda: is_idle, 4)
     return made, table
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from decision_stream.model.command import Tick
 from decision_stream.model.journal import JournalRecord, Source
+from decision_stream.model.knowledge import Sighting
 from decision_stream.model.policy import Policy
 from decision_stream.stream import record
 from decision_stream.stream.record import (
@@ -240,3 +241,21 @@ def test_what_is_deferred_is_bounded(monkeypatch):
     monkeypatch.setattr(record, "MAX_DEFERRED_BYTES", 2_000)
     stored, writes, _outputs = calm(begun, range(4, 24), may_defer=True)
     assert 3 <= len(writes) < 20 and stored.deferred_bytes <= 2_000
+
+
+def test_what_is_told_names_its_receiver_and_an_answer_goes_where_the_scope_lies():
+    told = apply(empty(SCOPE), Source(topic="insights", partition=7, offset=0), insight(0), POLICY)
+    (sighting,) = [output for output in told.outputs if output.topic == "signals"]
+    heard = msgspec.json.decode(sighting.value, type=Sighting)
+    assert (sighting.to, sighting.partition, heard.home) == (heard.scope, -1, 7)
+    assert told.stored.outbox[0].outputs[0] == sighting, "it is told again after a crash"
+    stored, offset, answers = empty(heard.scope), 0, []
+    for member in range(8):
+        for number, is_troubled in ((1, False), (2, True)):
+            report = replace(heard.content, is_troubled=is_troubled)
+            event = replace(heard, id=f"{member}-{number}", member=f"a/b/{member}", number=number, content=report)
+            done = apply(stored, Source(topic="signals", partition=3, offset=offset), event, POLICY)
+            stored, offset = done.stored, offset + 1
+            answers += [output for output in done.outputs if output.topic == "signals"]
+    assert answers and {output.partition for output in answers} == {7}
+    assert {output.to for output in answers} == {f"a/b/{member}" for member in range(8)}

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct, to_builtins
 
 from ...model.insight import Budget
+from ...model.knowledge import is_aggregate
 from ...model.policy import Policy
 from ...model.scalars import ScopeName
 from ...stream.record import COLD_SUFFIX, StoredScope, UnreadableState, load
@@ -89,7 +90,7 @@ class Documents:
         found: dict[tuple[str, str], Document] = {}
         for message in messages:
             match message.topic:
-                case "scope-state":
+                case "scope-state" if not is_aggregate(message.key.decode()):
                     states[message.key] = message.value
                 case "insights":
                     _keep(found, _budget(message))

@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ...engine.identity import derived_id
+from ...model.knowledge import is_aggregate
 from ...model.policy import Policy
 from .documents import COUNTERS, COURSE, LETTER, Document, Documents
 from .protocol import KEY_S, Filter, Keep, Message, Position, Rewound, Unavailable, is_first
@@ -436,6 +437,8 @@ def _fact(message: Message) -> dict[str, Any]:
         return fact
     content, body = json.loads(message.value), message.value.decode()
     match message.topic:
+        case "journal" if is_aggregate(content["scope"]):
+            fact["topic"] = "aside"
         case "journal":
             moves = [_move(content, place, move) for place, move in enumerate(content.get("transitions", ()))]
             fact |= {name: str(content[name]) for name in ("scope", "sequence", "at_ms", "event_id")}

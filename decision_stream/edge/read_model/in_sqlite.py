@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 from ...engine.identity import derived_id
+from ...model.knowledge import is_aggregate
 from ...model.policy import Policy
 from .documents import COURSE, LETTER, Document, Documents
 from .protocol import KEY_S, Filter, Keep, Message, Position, Rewound, is_first
@@ -92,6 +93,8 @@ class SqliteReadModel:
                 match message.topic:
                     case "journal":
                         content = json.loads(message.value)
+                        if is_aggregate(content["scope"]):
+                            continue
                         self._journal(content, message.value)
                         scopes.add(content["scope"])
                     case "proposals":

@@ -1,0 +1,30 @@
+"""A scope takes in what an aggregate has concluded, and decides nothing yet: its next insight meets what it knows."""
+
+from msgspec.structs import replace
+
+from ..model.effect import Effects
+from ..model.journal import Stage, Verdict
+from ..model.knowledge import Signal
+from .turn import Turn
+
+MAX_AGGREGATES = 64
+
+
+def hear(turn: Turn, signal: Signal) -> Effects:
+    """Step of the hear stage."""
+    knowledge = turn.cold.knowledge
+    newest = knowledge.heard.get(signal.aggregate, -1)
+    if signal.number <= newest:
+        turn.refuse("knowledge", "already_heard", signal.aggregate, float(signal.number), float(newest))
+        return turn.effects(Stage.HEAR, Verdict.STALE)
+    heard = dict(sorted({**knowledge.heard, signal.aggregate: signal.number}.items()))
+    if len(heard) > MAX_AGGREGATES:
+        turn.refuse("knowledge", "too_many_aggregates", signal.aggregate, float(len(heard)), float(MAX_AGGREGATES))
+        return turn.effects(Stage.HEAR, Verdict.REFUSED)
+    health = signal.content
+    incidents = {name: it for name, it in knowledge.incidents.items() if name != health.provider}
+    if health.has_incident:
+        incidents = dict(sorted({**incidents, health.provider: health}.items()))
+    turn.update(knowledge=replace(knowledge, heard=heard, incidents=incidents))
+    turn.learned(f"provider_incident:{health.provider}", None, 1.0 if health.has_incident else 0.0)
+    return turn.effects(Stage.HEAR, Verdict.LEARNED)

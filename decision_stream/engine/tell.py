@@ -1,0 +1,86 @@
+"""What a scope tells the aggregates: only what changed, and again after the renewal time.
+
+A quiet scope tells nothing, so that it pays nothing.
+"""
+
+from msgspec.structs import replace
+
+from ..model.insight import Metric
+from ..model.knowledge import ProviderReport, Sighting, aggregate_of
+from ..strategies.attribution import recent, serving
+from ..strategies.models import provider_of
+from .identity import derived_id
+from .turn import Turn
+
+SHARED = (Metric.QUALITY.value, Metric.ERRORS.value, Metric.LATENCY.value)
+"""Metrics that a provider's incident moves on all its scopes; a price is a matter of the scope's own requests."""
+
+
+def health(turn: Turn) -> None:
+    """Tell the provider's aggregate when the scope comes under its watch, falls into trouble, or is well again."""
+    rules = turn.policy.knowledge
+    configuration = turn.configuration
+    if not rules.enabled or configuration is None or turn.cold.route_broken_until_ms:
+        # A broken route shows nothing of its provider.
+        return
+    before = turn.cold.told.report
+    is_troubled = _is_troubled(turn) or _is_not_calm_yet(turn)
+    told = turn.cold.told
+    provider = provider_of(configuration.model, turn.policy, turn.cold)
+    if before is not None:
+        is_news = (before.provider, before.is_troubled) != (provider, is_troubled)
+        if not is_news and turn.at_ms - told.at_ms < rules.renewal_ms:
+            return
+        if before.provider != provider:
+            _tell(turn, replace(before, is_present=False))
+    report = ProviderReport(provider=provider, is_troubled=is_troubled, is_changed=is_troubled and _is_changed(turn))
+    if before is not None and before.provider == provider and before.is_troubled and is_troubled:
+        # Of a trouble that goes on, what counts is whether something of ours was recent when it began.
+        report = before
+    _tell(turn, report)
+    turn.update(told=replace(turn.cold.told, at_ms=turn.at_ms, report=report, calm_since_ms=0))
+
+
+def _is_troubled(turn: Turn) -> bool:
+    watches, alarms = turn.hot.watches, turn.hot.alarms
+    is_troubled = any(
+        (metric in watches and watches[metric].firing) or (metric in alarms and alarms[metric].firing_windows)
+        for metric in SHARED
+    )
+    if is_troubled and turn.cold.told.calm_since_ms:
+        turn.update(told=replace(turn.cold.told, calm_since_ms=0))
+    return is_troubled
+
+
+def _is_not_calm_yet(turn: Turn) -> bool:
+    """Whether a trouble that was told counts as going on: an answer to it begins its alarms anew, which is no recovery.
+
+    The calm is counted from the first window without an alarm.
+    """
+    told = turn.cold.told
+    if told.report is None or not told.report.is_troubled:
+        return False
+    if not told.calm_since_ms:
+        turn.update(told=replace(told, calm_since_ms=turn.at_ms))
+        return True
+    return turn.at_ms - told.calm_since_ms < turn.policy.knowledge.calm_ms
+
+
+def _is_changed(turn: Turn) -> bool:
+    return serving(turn.cold) is not None or recent(turn.cold, turn.at_ms, turn.policy) is not None
+
+
+def _tell(turn: Turn, report: ProviderReport) -> None:
+    aggregate = aggregate_of("provider", report.provider, turn.scope, turn.policy.knowledge.shards)
+    number = turn.cold.told.number + 1
+    turn.update(told=replace(turn.cold.told, number=number))
+    turn.signal(
+        Sighting(
+            id=derived_id(turn.scope, aggregate, number),
+            scope=aggregate,
+            at_ms=turn.at_ms,
+            member=turn.scope,
+            number=number,
+            content=report,
+        )
+    )

@@ -1,0 +1,150 @@
+"""Knowledge across scopes: what scopes tell of themselves (sightings), and what is concluded from many (signals).
+
+A sighting goes to an *aggregate*, which is stored, stepped and journalled like a scope and named like one, with a colon
+before it that no scope may have, such as `:provider/openai/0`. A signal goes to each scope it concerns, as an event of
+its own, so that replay sees what the decision saw.
+"""
+
+from hashlib import sha256
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from .scalars import AggregateName, Count, EventTime, Identifier, Name, ScopeName
+from .trace import Traceparent
+
+AGGREGATE_MARK = ":"
+MEMBERS = 500
+"""Scopes that an aggregate knows at most: what one event sends to all of them has to fit into its stored outbox."""
+PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+LONGEST_PART = 64
+
+
+def aggregate_of(kind: str, name: str, scope: str, shards: int) -> str:
+    """Name of the aggregate that a scope tells of a thing of this kind.
+
+    >>> aggregate_of("provider", "openai", "acme/support/chat", 1)
+    ':provider/openai/0'
+    >>> aggregate_of("provider", "my provider", "acme/support/chat", 4)
+    ':provider/my:20provider/0'
+    """
+    shard = 0 if shards == 1 else int.from_bytes(sha256(scope.encode()).digest()[:4], "big") % shards
+    return f"{AGGREGATE_MARK}{kind}/{_part(name)}/{shard}"
+
+
+def is_aggregate(scope: str) -> bool:
+    """Whether a name is that of an aggregate."""
+    return scope.startswith(AGGREGATE_MARK)
+
+
+class ProviderReport(Struct, frozen=True, kw_only=True, tag_field="kind", tag="provider_report"):
+    """A scope that a provider serves is well or in trouble; `is_changed` when a change of ours may be the cause.
+
+    `is_present` is False when the provider serves the scope no more.
+    """
+
+    provider: Name
+    is_troubled: bool = False
+    is_changed: bool = False
+    is_present: bool = True
+
+
+class Sighting(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sighting"):
+    """What one scope, the `member`, tells an aggregate; `home` is the partition in which the scope lies.
+
+    `number` counts the sightings of the member, so that an older one that comes again is known.
+    """
+
+    schema_version: Literal[1] = 1
+    id: Identifier
+    scope: AggregateName
+    at_ms: EventTime
+    member: ScopeName
+    home: Count = 0
+    number: Count
+    content: ProviderReport
+    traceparent: Traceparent | UnsetType = UNSET
+
+
+class ProviderHealth(Struct, frozen=True, kw_only=True, tag_field="kind", tag="provider_health"):
+    """Whether a provider has an incident.
+
+    `troubled` of its `witnesses` fell into trouble shortly after each other without a change of ours, where `needed`
+    suffice; chance alone would say so once in `days_between_false_incidents` on average. Void after `until_ms`.
+    """
+
+    provider: Name
+    has_incident: bool
+    since_ms: EventTime
+    until_ms: EventTime
+    witnesses: Count
+    troubled: Count
+    needed: Count
+    days_between_false_incidents: float
+
+
+class Signal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="signal"):
+    """What an aggregate has concluded, told to one scope that lies in partition `home`; `number` counts its news."""
+
+    schema_version: Literal[1] = 1
+    id: Identifier
+    scope: ScopeName
+    at_ms: EventTime
+    aggregate: AggregateName
+    home: Count
+    number: Count
+    content: ProviderHealth
+    traceparent: Traceparent | UnsetType = UNSET
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What a scope has told and when, so that it tells only what changed; `number` counts its sightings.
+
+    `calm_since_ms` is when the trouble it told of was last seen to end, 0 otherwise.
+    """
+
+    number: int = 0
+    at_ms: int = 0
+    report: ProviderReport | None = None
+    calm_since_ms: int = 0
+
+
+class Knowledge(Struct, frozen=True, kw_only=True):
+    """What a scope has heard: providers with an incident by name; `heard` is the newest number by aggregate."""
+
+    heard: dict[str, int] = {}
+    incidents: dict[str, ProviderHealth] = {}
+
+
+class Witness(Struct, frozen=True, array_like=True, tag=1):
+    """What a scope says of its provider: since when it is in trouble, 0 while it is well.
+
+    `is_changed` when a change of ours was recent then; `is_present` while the provider serves the scope.
+    """
+
+    onset_ms: int = 0
+    is_changed: bool = False
+    is_present: bool = True
+
+
+class Member(Struct, frozen=True, array_like=True):
+    """The newest word of a scope that lies in partition `home`; `number` is that of its sighting."""
+
+    number: int
+    home: int
+    heard_at_ms: int
+    fact: Witness
+
+
+class Aggregate(Struct, frozen=True, array_like=True):
+    """What an aggregate remembers: its members by scope, how often it had news, and the news that holds still."""
+
+    members: dict[str, Member] = {}
+    number: int = 0
+    said: ProviderHealth | None = None
+
+
+def _part(name: str) -> str:
+    """A name as a part of an aggregate's name: other characters by their code, a long name by its hash."""
+    spelt = "".join(char if char in PLAIN else f":{ord(char):02x}" for char in name)
+    return spelt if len(spelt) <= LONGEST_PART else f":{sha256(name.encode()).hexdigest()[:40]}"
