@@ -26,6 +26,8 @@ CHECKS = (
     "facets_free",
     "capacity",
     "cooldown",
+    "budget",
+    "per_request_limit",
     "not_buried",
     "evidence",
     "confidence",

@@ -13,6 +13,8 @@ from ..stats import reflection, sample_ratio
 from ..stats.family import shared
 from ..stats.pareto import front
 from ..strategies.comparison import MISMATCH_LEVEL, QUALITY_ONLY, Judgement, compare, judgement, objective_of
+from ..strategies.estimates import estimate_in_use
+from ..strategies.models import known_models
 from ..stream.record import StoredScope
 
 
@@ -163,12 +165,16 @@ def arm_view(sample: ArmSample) -> dict[str, Any]:
     return told
 
 
-def frontier_view(stored: StoredScope) -> dict[str, Any]:
+def frontier_view(stored: StoredScope, policy: Policy) -> dict[str, Any]:
     """What is known of each model on the scope, and which of them no other beats in everything by their means."""
-    estimates = [stored.state.cold.estimates[name] for name in sorted(stored.state.cold.estimates)]
+    hot, cold = stored.state.hot, stored.state.cold
+    known = known_models(policy, cold, hot.at_ms)
+    if cold.configuration and (in_use := estimate_in_use(hot.live, cold.configuration.model)):
+        known[in_use.model] = in_use
+    estimates = [known[name] for name in sorted(known)]
     rows = [(it.quality, it.cost_usd, it.latency_p95_ms) for it in estimates]
     best = set(front(rows, ("max", "min", "min"))) if rows else set()
-    configuration = stored.state.cold.configuration
+    configuration = cold.configuration
     return {
         "scope": stored.state.scope,
         "in_use": configuration.model if configuration else None,

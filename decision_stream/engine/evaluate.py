@@ -199,7 +199,6 @@ def _propose(turn: Turn, insight: Insight, winner: Candidate, number: int) -> No
             confidence=idea.confidence,
             evidence=idea.evidence,
             alternatives=(*idea.alternatives, *_considered(turn))[:MAX_ALTERNATIVES],
-            contributions=idea.contributions,
             insight_id=insight.id,
             based_on_configuration_id=turn.configuration.id,
             would_flip=idea.would_flip,

@@ -218,7 +218,6 @@ def _decision(
         evidence=proposal.evidence,
         checks=checks,
         alternatives=proposal.alternatives,
-        contributions=proposal.contributions,
         insight_id=proposal.insight_id,
         proposal_id=proposal.id,
         would_flip=proposal.would_flip,

@@ -154,7 +154,7 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `method` names the rule (`hard_limit`, `sequential_alarm`, `posterior_utility`, ...); `error_budget` is
     the probability, or for alarms the rate per window, at which the method errs when nothing is wrong;
     `samples` counts the observations used; `statistic` and `threshold` are in the units of the method. Where the
-    statistic is that of a linear model, `contributions` are the terms it is the sum of, by feature.
+    claimed gain is a sum (a utility, an objective, a linear model), `contributions` are its terms by name, exactly.
     """
 
     method: Name
@@ -196,7 +196,6 @@ class Proposal(Struct, frozen=True, kw_only=True):
     confidence: Unit | None = None
     evidence: tuple[Evidence, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
-    contributions: dict[Name, float] = {}
     insight_id: Identifier
     based_on_configuration_id: Identifier
     would_flip: Text = ""
@@ -276,7 +275,6 @@ class Decision(Struct, frozen=True, kw_only=True):
     # Share of the traffic that a change is served at first; None for what changes no configuration in full use.
     first_weight: Unit | None = None
     # What each part of a weighted sum brings to the claimed gain; they add up to it.
-    contributions: dict[Name, float] = {}
 
     @property
     def kind(self) -> str:

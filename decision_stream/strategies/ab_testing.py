@@ -19,7 +19,7 @@ from ..model.policy import AbTestingPolicy, FixedAllocation, Policy, Weights
 from ..model.state import Experiment, HotState
 from ..stats.false_discovery import Ledger
 from ..stats.family import shared
-from .comparison import QUALITY_ONLY, Judgement, contributions, evidence_of, impact_of, judgement, probability_better
+from .comparison import QUALITY_ONLY, Judgement, evidence_of, impact_of, judgement, probability_better
 from .experiment_plan import Plan, plan
 from .protocol import Idea, Opinion, View, experiment_of, is_busy
 from .recommendations import TRY_PROMPT, recommended, refused, used
@@ -189,7 +189,7 @@ def conclusion(
     experiment: Experiment, found: Judgement, view: View, prior_sd: float, weights: Weights = QUALITY_ONLY
 ) -> Idea:
     """The idea to end an experiment as judged; a winner brings its change, predicted effect and probability."""
-    evidence = tuple(evidence_of(standing, experiment) for standing in found.standings)
+    evidence = tuple(evidence_of(standing, experiment, weights) for standing in found.standings)
     if not evidence:
         evidence = (Evidence(method="sample_ratio", statistic=experiment.mismatch, detail=found.detail),)
     alternatives = tuple(
@@ -222,7 +222,6 @@ def conclusion(
         confidence=round(probability, 12),
         evidence=evidence,
         alternatives=alternatives,
-        contributions=contributions(control, treatment, weights),
         would_flip=f"a score below {winner.bound:.2f}",
     )
 

@@ -65,16 +65,9 @@ def compare(control: ArmSample, treatment: ArmSample, weights: Weights) -> Diffe
 
     `pairs` of the result counts scored or served pairs of the metric that has the fewest.
     """
-    parts = [
-        (weights.quality, control.quality, treatment.quality),
-        (-weights.cost, control.cost_usd, treatment.cost_usd),
-        (-weights.latency, control.latency_ms, treatment.latency_ms),
-    ]
     gain = error = 0.0
     pairs = float("inf")
-    for weight, before, after in parts:
-        if weight == 0.0:
-            continue
+    for _, weight, before, after in _parts(control, treatment, weights):
         found = difference(before, after)
         if found is None or before.mean <= 0.0:
             return None
@@ -86,16 +79,23 @@ def compare(control: ArmSample, treatment: ArmSample, weights: Weights) -> Diffe
 
 def contributions(control: ArmSample, treatment: ArmSample, weights: Weights) -> dict[str, float]:
     """What each weighted metric brings to the relative gain of the objective; they add up to it."""
+    return {
+        name: weight * (after.mean - before.mean) / before.mean
+        for name, weight, before, after in _parts(control, treatment, weights)
+        if before.mean > 0.0
+    }
+
+
+def _parts(
+    control: ArmSample, treatment: ArmSample, weights: Weights
+) -> tuple[tuple[str, float, Moments, Moments], ...]:
+    """The metrics that weigh something, each with its weight, less being better where that is negative."""
     parts = (
         ("quality", weights.quality, control.quality, treatment.quality),
         ("cost", -weights.cost, control.cost_usd, treatment.cost_usd),
         ("latency", -weights.latency, control.latency_ms, treatment.latency_ms),
     )
-    return {
-        name: weight * (after.mean - before.mean) / before.mean
-        for name, weight, before, after in parts
-        if weight and before.mean > 0.0
-    }
+    return tuple(part for part in parts if part[1] != 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +188,7 @@ def _gain(known: DifferenceEvidence, control: Moments, treatment: Moments) -> Di
     return Difference(found.estimate / control.mean, found.variance / control.mean**2, pairs)
 
 
-def evidence_of(standing: Standing, experiment: Experiment) -> Evidence:
+def evidence_of(standing: Standing, experiment: Experiment, weights: Weights) -> Evidence:
     """The test behind a conclusion, with the interval that is valid at any look."""
     alpha = shared(experiment.alpha, len(experiment.challengers))
     fixed = experiment.allocation == "fixed"
@@ -208,6 +208,9 @@ def evidence_of(standing: Standing, experiment: Experiment) -> Evidence:
         error_budget=experiment.alpha,
         detail=f"relative gain of {standing.name} in the objective, valid at every look"
         + ("" if fixed else f" under the shares of {experiment.allocation}"),
+        contributions=(
+            contributions(experiment.samples[CONTROL], experiment.samples[standing.name], weights) if fixed else {}
+        ),
     )
 
 

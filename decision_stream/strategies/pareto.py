@@ -140,6 +140,9 @@ def _idea(
                 threshold=rules.min_gain,
                 interval=Interval(low=gain - radius, high=gain + radius, level=1.0 - rules.alpha),
                 error_budget=rules.alpha,
+                contributions={
+                    part: after - before for part, before, after in zip(PARTS, base.terms, best.terms, strict=True)
+                },
             ),
         ),
         alternatives=tuple(
@@ -150,7 +153,6 @@ def _idea(
             )
             for other in others
         ),
-        contributions={part: after - before for part, before, after in zip(PARTS, base.terms, best.terms, strict=True)},
         would_flip=f"a gain below {rules.min_gain + radius:.4f} instead of {gain:.4f}",
     )
 

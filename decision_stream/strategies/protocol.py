@@ -1,6 +1,6 @@
 """What a strategy is: it sees a scope and an insight, and has ideas or says why not."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from ..model.configuration import Configuration, ConfigurationChanges
@@ -49,8 +49,6 @@ class Idea:
     confidence: float | None = None
     evidence: tuple[Evidence, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
-    # What each part of a weighted sum brings to the claimed gain; they add up to it.
-    contributions: dict[str, float] = field(default_factory=dict)
     would_flip: str = ""
 
     @property

@@ -210,6 +210,23 @@ def test_a_waiting_decision_is_told_with_its_risk_its_checks_and_its_deadline(wa
     assert inbox["deadline_ms"] == record["expires_at_ms"]
 
 
+def test_the_statistics_of_decisions_are_rates_of_what_was_counted():
+    engine = PlayedFleet(150)
+    api = client(engine)
+    told = api.get(f"{PREFIX}/statistics").json()
+    counted = [
+        totals
+        for row in api.get(f"{PREFIX}/scopes").json()["items"]
+        for totals in api.get(f"{PREFIX}/scopes/{row['scope']}").json()["counters"]["totals"].values()
+    ]
+    changes, wins, back = (sum(it[name] for it in counted) for name in ("changes", "wins", "rolled_back"))
+    assert 0 < wins < changes
+    assert told["win_rate"] == wins / changes and told["rollback_rate"] == back / changes
+    assert told["improvement"] > 0.0 and told["latency_ms"] >= 0.0
+    assert told["strategies"]["pareto"]["win_rate"] > 0.0
+    assert sum(told["by_state"].values()) == told["decisions"] > 0
+
+
 def test_money_saved_is_told_of_a_scope_and_of_all_together():
     engine = PlayedFleet(60)
     api = client(engine)

@@ -39,16 +39,18 @@ def test_every_decision_names_its_evidence_and_what_would_flip_it():
 def test_contributions_add_up_to_the_gain_that_is_claimed():
     route = Route()
     told_of_a_cheaper_model(route)
-    decision = route.directives[0].decision
-    assert set(decision.contributions) == {"quality", "cost", "latency"}
-    assert sum(decision.contributions.values()) == pytest.approx(decision.evidence[0].statistic)
-    assert decision.contributions["cost"] > 0.0 > decision.contributions["quality"]
+    found = route.directives[0].decision.evidence[0]
+    assert set(found.contributions) == {"quality", "cost", "latency"}
+    assert sum(found.contributions.values()) == pytest.approx(found.statistic)
+    assert found.contributions["cost"] > 0.0 > found.contributions["quality"]
 
 
 def test_contributions_of_a_winner_are_those_of_its_objective():
     lab = Lab({CONTROL: 0.8, "short": 0.86}).offer("short").run(200)
     won = next(it.decision for it in lab.route.directives if it.decision.kind == "conclude_experiment")
-    assert set(won.contributions) == {"quality"} and 0.0 < won.contributions["quality"] < 0.2
+    found = won.evidence[0]
+    assert set(found.contributions) == {"quality"} and 0.0 < found.contributions["quality"] < 0.2
+    assert found.interval.low < found.contributions["quality"] < found.interval.high
 
 
 def test_a_decision_tells_what_else_was_considered_at_its_insight():

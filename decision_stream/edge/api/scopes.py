@@ -52,7 +52,7 @@ def budget(scope: str, its: Its, asking: Asking) -> bodies.BudgetBody:
 @router.get("/scopes/{scope:path}/frontier", operation_id="get_frontier")
 def frontier(scope: str, its: Its, asking: Asking) -> bodies.FrontierBody:
     """Quality, cost and latency of each model that is known on the scope, and which are on the front."""
-    return bodies.FrontierBody(**frontier_view(_stored(its, scope, asking)))
+    return bodies.FrontierBody(**frontier_view(_stored(its, scope, asking), its.policy))
 
 
 @router.get("/scopes/{scope:path}/audit", operation_id="get_audit")
