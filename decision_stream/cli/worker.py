@@ -45,6 +45,7 @@ def api(
     try:
         from ..edge.api.access import Unprotected
         from ..edge.api.server import Engine, serve_api
+        from ..edge.read_model import Unavailable
     except ModuleNotFoundError as missing:
         fail(f"{missing.name} is missing; install decision-stream[api]")
     import uvloop
@@ -63,5 +64,5 @@ def api(
     )
     try:
         uvloop.run(serve_api(settings.api, engine))
-    except Unprotected as fault:
+    except (Unprotected, Unavailable, ValueError) as fault:
         fail(fault)

@@ -14,7 +14,8 @@ class ApiToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     A secret is replaced by a second entry of the same name; both are valid until the first is taken out or expires.
     """
 
-    name: Name
+    # Names the caller in the audit trail, as `user:<name>`.
+    name: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9._@-]+$(?!\n)")]
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
     role: Literal["viewer", "analyst", "operator", "admin"] = "viewer"
     tenants: tuple[Name, ...] = ()

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from msgspec.structs import replace
 
 from decision_stream.edge.api.app import create_app
+from decision_stream.edge.api.server import listening
 from decision_stream.edge.api_settings import ApiSettings
 from tests.edge.engine import Engine
 
@@ -15,9 +17,9 @@ from tests.edge.engine import Engine
 @contextmanager
 def served(engine: Engine, settings: ApiSettings | None = None, port: int = 0) -> Iterator[str]:
     """Serve until the block ends; yields the address. Port 0 is any free one."""
-    app = create_app(engine.model, settings or ApiSettings(), lambda: engine, lambda: True)
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    told = replace(settings or ApiSettings(), port=port)
+    app = create_app(engine.model, told, lambda: engine, lambda: True)
+    server = uvicorn.Server(listening(app, told))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

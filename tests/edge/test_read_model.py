@@ -15,6 +15,7 @@ from decision_stream.edge.read_model import (
     RedisReadModel,
     Rewound,
     SqliteReadModel,
+    Unavailable,
     open_read_model,
 )
 from decision_stream.model.policy import Policy, SafetyPolicy
@@ -206,3 +207,26 @@ def test_the_address_of_redis_is_told_to_nobody(own_redis):
     with pytest.raises(ValueError, match="no URL") as told:
         open_read_model(ApiSettings(redis_url="nonsense://canary"), "x")
     assert "canary" not in str(told.value)
+
+
+def test_a_disk_that_is_full_is_told_and_what_was_there_stays(tmp_path):
+    engine, other = Engine(model=SqliteReadModel(tmp_path / "model")), Engine()
+    engine.switch(CHAT)
+    other.switch(RERANK, minutes=40)
+    more = [replace(message, partition=1) for message in other.messages]
+    expected = dump(engine.model)
+    # No more pages than there are.
+    engine.model._db.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(Unavailable, match="full"):
+        engine.model.apply(more)
+    assert dump(engine.model) == expected
+    engine.model._db.execute("PRAGMA max_page_count = 1000000")
+    assert engine.model.apply(more) == len(more)
+    engine.model.close()
+
+
+def test_a_file_that_is_no_read_model_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "model").write_bytes(b"something else entirely " * 100)
+    with pytest.raises(Unavailable, match="delete it") as told:
+        open_read_model(ApiSettings(database=str(tmp_path / "model")), "x")
+    assert str(tmp_path) in str(told.value)

@@ -103,14 +103,15 @@ def foreign_origin(request: Request, settings: ApiSettings) -> str | None:
     host = request.headers.get("host", "")
     if not settings.tokens and not _is_local(host):
         return f"this listener serves this machine only and was called {host[:80]}"
-    if request.method in ("GET", "HEAD", "OPTIONS"):
+    if request.method in ("GET", "HEAD", "OPTIONS", "TRACE"):
         return None
     if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return "orders are taken from this listener's own pages only"
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != host:
         return "orders are taken from this listener's own pages only"
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+    is_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
+    if request.method in ("POST", "PUT", "PATCH") and not is_json:
         return "send Content-Type: application/json"
     return None
 

@@ -58,6 +58,8 @@ def problem(status: int, title: str, detail: str, retry_s: int | None = None) ->
     """The answer."""
     content = ProblemBody(title=title, status=status, detail=detail).model_dump()
     headers = {} if retry_s is None else {"Retry-After": str(retry_s)}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(content, status_code=status, media_type=PROBLEM, headers=headers)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import uvicorn
 from aiokafka import AIOKafkaProducer
+from fastapi import FastAPI
 
 from ...model.policy import Policy
 from ...stream.address import client_options
@@ -49,21 +50,25 @@ async def serve_api(settings: ApiSettings, engine: Engine) -> None:
     projector = Projector(model, bootstrap_servers, prefix, engine.partitions, engine.changelog)
     commands = Commands(producer, prefix, model)
     app = create_app(model, settings, lambda: commands, lambda: projector.caught_up, engine.policy)
-    config = uvicorn.Config(
-        app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
-        timeout_graceful_shutdown=5, limit_concurrency=settings.max_connections,
-        timeout_keep_alive=settings.keep_alive_s, http=bounded_http(settings.header_timeout_s),
-    )  # fmt: skip
     tail = asyncio.create_task(projector.run())
     try:
         log.info("api listens", extra={"host": settings.host, "port": settings.port})
-        await _Listener(config).serve()
+        await _Listener(listening(app, settings)).serve()
     finally:
         tail.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await tail
         await producer.stop()
         model.close()
+
+
+def listening(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
+    """How the listener serves: silent about itself, with limits on connections and on idling."""
+    return uvicorn.Config(
+        app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=5, limit_concurrency=settings.max_connections,
+        timeout_keep_alive=settings.keep_alive_s, http=bounded_http(settings.header_timeout_s),
+    )  # fmt: skip
 
 
 class _Listener(uvicorn.Server):

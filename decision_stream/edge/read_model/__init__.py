@@ -24,11 +24,15 @@ __all__ = [
 def open_read_model(settings: ApiSettings, namespace: str, policy: Policy | None = None) -> ReadModel:
     """The model of these settings; a Redis that is away is found out when it is asked, not here.
 
-    `namespace` keeps engines apart that share a Redis. Raises ValueError for a URL that is none, without telling it.
+    `namespace` keeps engines apart that share a Redis. Raises ValueError for a URL that is none, without telling it,
+    and `Unavailable` for a file that cannot be a read model.
     """
     keep = Keep(decisions=settings.keep_decisions, records=settings.keep_records)
     if settings.redis_url:
         return RedisReadModel(settings.redis_url, namespace, keep, policy)
     path = Path(settings.database)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return SqliteReadModel(path, keep, policy)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return SqliteReadModel(path, keep, policy)
+    except (Unavailable, OSError) as fault:
+        raise Unavailable(f"api.database {path}: {fault}; delete it, and it is filled again from the topics") from None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -17,7 +18,7 @@ from ...engine.identity import derived_id
 from ...model.knowledge import is_aggregate
 from ...model.policy import Policy
 from .documents import COURSE, LETTER, Document, Documents
-from .protocol import KEY_S, Filter, Keep, Message, Position, Rewound, is_first
+from .protocol import KEY_S, Filter, Keep, Message, Position, Rewound, Unavailable, is_first
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS positions (topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY (topic, part));
@@ -46,7 +47,7 @@ CREATE INDEX IF NOT EXISTS orders_decision ON orders (decision_id);
 
 
 class SqliteReadModel:
-    """`path` of None keeps it in memory, for tests."""
+    """`path` of None keeps it in memory, for tests. Raises `Unavailable` for a file that is something else."""
 
     def __init__(self, path: Path | None = None, keep: Keep | None = None, policy: Policy | None = None) -> None:
         self._keep = keep or Keep()
@@ -54,7 +55,7 @@ class SqliteReadModel:
         self._db = sqlite3.connect(str(path) if path else ":memory:", check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._lock = Lock()
-        with self._lock, self._db:
+        with self._asking():
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(_TABLES)
@@ -79,7 +80,7 @@ class SqliteReadModel:
 
     def _applied(self, messages: list[Message], after: Mapping[Position, int]) -> int:
         new, documents = 0, self._drawing.of(messages, self.document)
-        with self._lock, self._db:
+        with self._asking():
             known = {(row["topic"], row["part"]): row["next"] for row in self._db.execute("SELECT * FROM positions")}
             if any(known.get(place, 0) < next_ for place, next_ in after.items()):
                 raise Rewound("the read model was emptied or set back")
@@ -208,7 +209,7 @@ class SqliteReadModel:
 
     def claim(self, key: str, content: str, now_s: float) -> str:
         """Keep `content` under an idempotency key for a day, unless something is kept there: then that is returned."""
-        with self._lock, self._db:
+        with self._asking():
             self._db.execute("DELETE FROM keys WHERE until_s <= ?", (now_s,))
             self._db.execute("INSERT OR IGNORE INTO keys VALUES (?, ?, ?)", (key, content, now_s + KEY_S))
             return str(self._db.execute("SELECT content FROM keys WHERE key = ?", (key,)).fetchone()[0])
@@ -229,8 +230,17 @@ class SqliteReadModel:
                 )
 
     def _ask(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
-        with self._lock:
+        with self._asking():
             return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """One at a time and whole or not at all; a full disk, a locked or a broken file is told as `Unavailable`."""
+        try:
+            with self._lock, self._db:
+                yield
+        except sqlite3.DatabaseError as fault:
+            raise Unavailable(f"the read model cannot be used: {fault}") from None
 
     def _journal(self, record: dict[str, Any], body: bytes) -> None:
         key = (record["scope"], record["sequence"])
