@@ -363,11 +363,13 @@ def _repeated(stored: StoredScope, again: tuple[OutboxEntry, ...]) -> Applied:
 
 
 def _messages(effects: Effects, event: Event, source: Source) -> Iterator[Output]:
-    """What goes out, with its trace context: an order's is that of its decision, all others' that of the event."""
-    trace = trace_id(event.traceparent)
+    """What goes out, with its trace context: a proposal's is that of the event, an order's that of its decision.
+
+    What is told across scopes has none: it is about no single decision.
+    """
     for output in effects.outputs:
         if isinstance(output, Proposal):
-            yield Output(PROPOSALS, encode(output), _context(event, trace))
+            yield Output(PROPOSALS, encode(output), _context(event, trace_id(event.traceparent)))
         else:
             yield Output(DECISIONS, encode(output), _context(event, output.decision.trace))
     for message in effects.signals:
@@ -376,7 +378,7 @@ def _messages(effects: Effects, event: Event, source: Source) -> Iterator[Output
             message = replace(message, home=source.partition)
         else:
             partition = message.home
-        yield Output(SIGNALS, encode(message), _context(event, trace), message.scope, partition)
+        yield Output(SIGNALS, encode(message), "", message.scope, partition)
 
 
 def _context(event: Event, trace: str) -> str:

@@ -45,6 +45,22 @@ class Recording:
     journal: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     directives: dict[str, bytes] = field(default_factory=dict)
     signals: dict[str, bytes] = field(default_factory=dict)
+    _seen: set[bytes] = field(default_factory=set)
+
+    def note(self, topic: str, value: bytes) -> None:
+        """Take in a message; a repeated one changes nothing. Raises ValueError or KeyError for what is none."""
+        if topic in KINDS:
+            event = msgspec.json.decode(value, type=KINDS[topic])
+            self.events[event.id] = event
+        if topic == SIGNALS:
+            self.signals[event.id] = value
+        elif topic == DECISIONS:
+            self.directives[json.loads(value)["id"]] = value
+        elif topic == JOURNAL:
+            scope = json.loads(value)["scope"]
+            if value not in self._seen:
+                self._seen.add(value)
+                self.journal[scope].append(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,22 +76,11 @@ class Replayed:
 def read_recording(path: Path) -> Recording:
     """Read a recording. Raises `BadRecording` for a file that is none."""
     recording = Recording()
-    seen: set[bytes] = set()
     try:
         with path.open() as lines:
             for line in lines:
                 entry = json.loads(line)
-                topic, value = entry["topic"], entry["value"].encode()
-                if topic in KINDS:
-                    event = msgspec.json.decode(value, type=KINDS[topic])
-                    recording.events[event.id] = event
-                if topic == SIGNALS:
-                    recording.signals[event.id] = value
-                elif topic == DECISIONS:
-                    recording.directives[json.loads(value)["id"]] = value
-                elif topic == JOURNAL and value not in seen:
-                    seen.add(value)
-                    recording.journal[json.loads(value)["scope"]].append(value)
+                recording.note(entry["topic"], entry["value"].encode())
     except (OSError, KeyError, TypeError, AttributeError, ValueError) as fault:
         raise BadRecording(f"{path} is no recording: {fault}") from fault
     return recording

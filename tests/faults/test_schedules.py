@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from dataclasses import fields
 from random import Random
 
@@ -12,22 +13,50 @@ from decision_stream.model.command import Autonomy, Pin, SetAutonomy, Tick, Unpi
 from decision_stream.model.decision import Proposal
 from decision_stream.model.event import Event
 from decision_stream.model.journal import JournalRecord
+from decision_stream.model.knowledge import ProviderHealth, ProviderReport, Sighting, Signal, aggregate_of
 from decision_stream.model.policy import Policy
 from decision_stream.stream.record import StoredScope, apply, empty
-from tests.factories import command, estimate, insight
+from tests.factories import MINUTE_MS, START_MS, command, estimate, insight
 from tests.faults.virtual import FAULTS, SCOPE, TOPICS, Guards, Log, Schedule, Worker
 
 SCHEDULES = int(os.environ.get("DS_FAULT_SCHEDULES", "10000"))
 POLICY = Policy()
+WATCH = aggregate_of("provider", "openai", SCOPE, 1)
 
 
 class Broken(AssertionError):
     """A promise was broken; the message names it."""
 
 
-def inputs(seed: int) -> dict[str, list[Event]]:
-    """Some insights and commands of one scope; the candidates make it propose now and then."""
+def made(seed: int) -> Log:
+    """The log of one scope, or every fifth time of an aggregate."""
     draw = Random(seed)
+    return Log(_sightings(draw), WATCH) if seed % 5 == 4 else Log(_events(draw))
+
+
+def _sightings(draw: Random) -> dict[str, list[Event]]:
+    """What scopes tell of a provider; they fall into trouble so often that it has incidents now and then."""
+    numbers: Counter[str] = Counter()
+    sightings: list[Event] = []
+    for minute in range(draw.randrange(10, 30)):
+        member = f"acme/support/{draw.randrange(6)}"
+        numbers[member] += draw.choice((0, 1, 1, 1))
+        report = ProviderReport(provider="openai", is_troubled=draw.random() < 0.5, is_changed=draw.random() < 0.1)
+        sightings.append(
+            Sighting(
+                id=f"sighting-{minute}",
+                scope=WATCH,
+                at_ms=START_MS + minute * MINUTE_MS,
+                member=member,
+                number=numbers[member],
+                content=report,
+            )
+        )
+    return {"insights": [], "commands": [], "signals": sightings}
+
+
+def _events(draw: Random) -> dict[str, list[Event]]:
+    """Some insights, commands and signals of one scope; the candidates make it propose now and then."""
     insights: list[Event] = []
     for minute in range(draw.randrange(6, 18)):
         rival = estimate(f"model-{draw.randrange(3)}", cost_usd=draw.choice((0.002, 0.02)), samples=200 + 50 * minute)
@@ -36,11 +65,32 @@ def inputs(seed: int) -> dict[str, list[Event]]:
         command(minute + 0.5, draw.choice((Tick(), Pin(), Unpin(), SetAutonomy(level=Autonomy.OBSERVE))), scope=SCOPE)
         for minute in range(draw.randrange(6))
     ]
-    return {"insights": insights, "commands": commands}
+    signals: list[Event] = [
+        Signal(
+            id=f"signal-{number}",
+            scope=SCOPE,
+            at_ms=START_MS,
+            aggregate=WATCH,
+            home=0,
+            number=draw.randrange(1, number + 2),
+            content=ProviderHealth(
+                provider="premium",
+                has_incident=draw.random() < 0.5,
+                since_ms=START_MS,
+                until_ms=START_MS + 5 * MINUTE_MS,
+                witnesses=6,
+                troubled=4,
+                needed=4,
+                days_between_false_incidents=400.0,
+            ),
+        )
+        for number in range(draw.randrange(5))
+    ]
+    return {"insights": insights, "commands": commands, "signals": signals}
 
 
 def play(seed: int, guards: Guards) -> tuple[Log, Worker]:
-    log = Log(inputs(seed))
+    log = made(seed)
     return log, Schedule(seed, log, guards, POLICY).run()
 
 
@@ -72,7 +122,7 @@ def _journal(log: Log) -> list[JournalRecord]:
 
 
 def _replayed(log: Log, journal: list[JournalRecord]) -> tuple[StoredScope, set[tuple[str, bytes]]]:
-    stored, outputs = empty(SCOPE), set()
+    stored, outputs = empty(log.scope), set()
     for record in journal:
         event = log.inputs[record.source.topic][record.source.offset]
         sent = frozenset(entry.sequence for entry in stored.outbox)
@@ -88,15 +138,17 @@ def _promise(kept: bool, promise: str) -> None:
 
 
 def test_no_schedule_of_faults_breaks_a_promise():
-    proposed = 0
+    happened: Counter[str] = Counter()
+    told = 0
     for seed in range(SCHEDULES):
         log, owner = play(seed, Guards())
         try:
             check(log, owner)
         except Exception as fault:
             raise AssertionError(f"schedule {seed}: {fault}") from fault
-        proposed += any(output.topic == "proposals" for output in log.outputs)
-    assert proposed > SCHEDULES / 10, "the schedules are about something"
+        happened.update({output.topic for output in log.outputs} if log.scope == SCOPE else ())
+        told += log.scope == WATCH and any(output.topic == "signals" for output in log.outputs)
+    assert happened["proposals"] > SCHEDULES / 10 and told > SCHEDULES / 20, "the schedules are about something"
 
 
 @pytest.mark.parametrize("guard", [field.name for field in fields(Guards)])
@@ -114,7 +166,7 @@ def test_the_checker_notices_a_missing_guard(guard):
 def test_every_kind_of_fault_happens():
     happened = set()
     for seed in range(50):
-        schedule = Schedule(seed, Log(inputs(seed)), Guards(), POLICY)
+        schedule = Schedule(seed, made(seed), Guards(), POLICY)
         schedule.run()
         happened |= schedule.happened
     assert happened >= {name for name, share in FAULTS.items() if share}

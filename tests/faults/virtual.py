@@ -25,7 +25,7 @@ from decision_stream.stream.record import (
 )
 
 SCOPE = "acme/support/chat"
-TOPICS = ("insights", "commands")
+TOPICS = ("insights", "commands", "signals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Log:
     """What is durable: table writes and outputs in the order of their acknowledgement, and committed offsets."""
 
     inputs: dict[str, list[Event]]
+    scope: str = SCOPE
     changelog: list[tuple[bytes, bytes]] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     committed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOPICS, 0))
@@ -192,9 +193,9 @@ def take_up(log: Log, guards: Guards, policy: Policy) -> Worker:
         held = table.get(key)
         if held is None or not guards.epochs or supersedes(value, held):
             table[key] = value
-    hot = table.get(SCOPE.encode())
+    hot = table.get(log.scope.encode())
     generation = log.generation if guards.epochs else None
-    stored = load(SCOPE, hot, table.get(cold_key(SCOPE)), generation=generation)
+    stored = load(log.scope, hot, table.get(cold_key(log.scope)), generation=generation)
     begins = log.committed
     return Worker(log, guards, policy, log.generation, stored, dict(begins), dict(begins), dict(begins))
 

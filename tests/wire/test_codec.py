@@ -7,10 +7,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from decision_stream.model.command import Command, Tick
 from decision_stream.model.dead_letter import ReasonCode
 from decision_stream.model.insight import Insight
+from decision_stream.model.knowledge import ProviderReport, Sighting, Signal
 from decision_stream.model.outcome import Outcome
 from decision_stream.wire.codec import MAX_BYTES, MalformedMessage, encode, parser
 from decision_stream.wire.dead_letters import dead_letter, headers_of, read_headers
@@ -45,6 +47,20 @@ def test_equal_messages_have_equal_bytes_with_sorted_keys():
 def test_plain_json_without_key_is_accepted_and_so_is_confluent_framing():
     value = encode(insight(0))
     assert parse(value, None, NOW_MS) == parse(b"\x00\x00\x00\x00\x07" + value, None, NOW_MS)
+
+
+def test_a_message_from_outside_may_not_name_an_aggregate():
+    with pytest.raises(MalformedMessage) as fault:
+        parse(changed(scope=":provider/openai/0"), None, NOW_MS)
+    assert fault.value.code is ReasonCode.SEMANTIC
+    parse_signal = parser(Sighting | Signal)
+    told = Sighting(
+        id="s", scope=":provider/openai/0", at_ms=1, member=SCOPE, number=1, content=ProviderReport(provider="x")
+    )
+    assert parse_signal(encode(told), b":provider/openai/0", NOW_MS) == told
+    for wrong in (replace(told, scope=SCOPE), replace(told, scope=":Provider/openai/0")):
+        with pytest.raises(MalformedMessage):
+            parse_signal(encode(wrong), None, NOW_MS)
 
 
 def test_unknown_fields_are_ignored():

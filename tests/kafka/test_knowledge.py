@@ -1,0 +1,79 @@
+"""What is known across scopes on a real Kafka: it reaches scopes in other partitions, survives a kill, and replays."""
+
+import json
+from collections.abc import Iterator
+
+import msgspec
+from aiokafka.structs import ConsumerRecord
+
+from decision_stream.model.actuation import Directive
+from decision_stream.model.configuration import Configuration
+from decision_stream.model.journal import JournalRecord
+from decision_stream.model.knowledge import aggregate_of, is_aggregate
+from decision_stream.model.policy import Policy
+from decision_stream.tools.replay import Recording, replay
+from decision_stream.tools.verify import verify
+from decision_stream.wire.codec import encode
+from tests.factories import insight
+
+SHARED = Configuration(model="shared")
+SCOPES = tuple(f"tenant{number % 3}/service/route-{number}" for number in range(12))
+EARLY, LATE = SCOPES[:9], SCOPES[9:]
+WATCH = aggregate_of("provider", "shared", SCOPES[0], 1)
+
+
+def windows(scopes, minutes: range, **more: object) -> Iterator[tuple[bytes, bytes]]:
+    for minute in minutes:
+        for scope in scopes:
+            yield scope.encode(), encode(insight(minute, scope=scope, configuration=SHARED, **more))
+
+
+def heard(records: list[ConsumerRecord], stage: str) -> list[JournalRecord]:
+    found = {record.value: msgspec.json.decode(record.value, type=JournalRecord) for record in records}
+    return [entry for entry in found.values() if entry.stage == stage]
+
+
+async def recorded(bench) -> Recording:
+    recording = Recording()
+    for topic in ("insights", "proposals", "decisions", "signals", "journal"):
+        for record in await bench.read(topic):
+            recording.note(topic, record.value)
+    return recording
+
+
+async def test_an_incident_is_told_across_partitions_and_through_a_kill_and_all_of_it_replays(bench):
+    worker = bench.start_worker()
+    await bench.publish("insights", windows(SCOPES, range(5)))
+    await bench.wait_for("journal", lambda found: len(heard(found, "gather")) == len(SCOPES))
+    await bench.publish("insights", windows(EARLY, range(5, 7), error_rate=0.5))
+    await bench.wait_for("journal", lambda found: len(heard(found, "evaluate")) == 5 * 12 + 2 * 9)
+    worker.kill()
+    worker.wait()
+    # The third bad window fires the limits: a new owner finds out, and tells those that are still well.
+    await bench.publish("insights", windows(EARLY, range(7, 8), error_rate=0.5))
+    bench.start_worker()
+    bench.start_worker()
+    entries = await bench.wait_for(
+        "journal", lambda found: {entry.scope for entry in heard(found, "hear")} == set(SCOPES)
+    )
+    partitions = {record.partition for record in entries if json.loads(record.value)["stage"] == "hear"}
+    assert len(partitions) > 1, "the scopes lie in several partitions"
+    await bench.publish("insights", windows(LATE, range(8, 12), error_rate=0.5))
+    orders = await bench.wait_for(
+        "decisions", lambda found: {json.loads(record.value)["scope"] for record in found} >= set(LATE)
+    )
+    for order in (msgspec.json.decode(record.value, type=Directive) for record in orders):
+        if order.scope in LATE:
+            assert [evidence.method for evidence in order.decision.evidence] == ["hard_limit", "coincidence"]
+    # Everything that follows has come to rest when the gathered and heard are as many as were told.
+    for worker in bench.workers[1:]:
+        worker.terminate()
+        assert worker.wait(60) == 0
+    recording = await recorded(bench)
+    told = {msgspec.json.decode(value)["id"] for value in recording.signals.values()}
+    applied = {json.loads(value)["event_id"] for values in recording.journal.values() for value in values}
+    assert told <= applied, "every sighting and signal was applied"
+    assert [scope for scope in recording.journal if is_aggregate(scope)] == [WATCH]
+    assert replay(recording, Policy()).differences == ()
+    assert verify([record.value for record in await bench.read("journal")]).faults == ()
+    assert await bench.read("dead-letters") == []
