@@ -31,7 +31,10 @@ def replay(
         done = replay_recording(read_recording(recording), settings.policy)
     except BadRecording as fault:
         fail(fault)
-    say_all(done.differences, f"{done.events} events of {done.scopes} scopes, {done.directives} orders: all the same")
+    say_all(
+        done.differences,
+        f"{done.events} events of {done.scopes} scopes, {done.directives} orders, {done.signals} signals: all the same",
+    )
     sys.exit(1 if done.differences else 0)
 
 
@@ -56,7 +59,8 @@ def verify(
     except BadRecording as fault:
         fail(fault)
     done = verify_journal(values)
-    whole = f"{done.records} records of {done.scopes} scopes, {done.repeats} repeated byte for byte: the chain is whole"
+    owners = f"{done.scopes} scopes and {done.aggregates} aggregates"
+    whole = f"{done.records} records of {owners}, {done.repeats} repeated byte for byte: the chain is whole"
     say_all(done.faults, whole)
     sys.exit(1 if done.faults else 0)
 

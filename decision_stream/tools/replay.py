@@ -18,7 +18,7 @@ from ..model.decision import Proposal
 from ..model.event import Event
 from ..model.insight import Insight
 from ..model.journal import JournalRecord
-from ..model.knowledge import Sighting, Signal
+from ..model.knowledge import Sighting, Signal, is_aggregate
 from ..model.outcome import Outcome
 from ..model.policy import Policy
 from ..stream.record import DECISIONS, JOURNAL, PROPOSALS, SIGNALS, apply, empty
@@ -65,11 +65,15 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """What a replay came to. `differences` tells the first difference of each scope, in words."""
+    """What a replay came to; `signals` counts what was told across scopes.
+
+    `differences` tells the first difference of each scope, in words.
+    """
 
     scopes: int
     events: int
     directives: int
+    signals: int
     differences: tuple[str, ...]
 
 
@@ -100,7 +104,11 @@ def replay(recording: Recording, policy: Policy) -> Replayed:
     differences += _compare("directive", recording.directives, sent[DECISIONS])
     differences += _compare("signal", recording.signals, sent[SIGNALS])
     return Replayed(
-        scopes=len(recording.journal), events=events, directives=len(sent[DECISIONS]), differences=tuple(differences)
+        scopes=sum(not is_aggregate(scope) for scope in recording.journal),
+        events=events,
+        directives=len(sent[DECISIONS]),
+        signals=len(sent[SIGNALS]),
+        differences=tuple(differences),
     )
 
 

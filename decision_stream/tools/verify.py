@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from ..broker.failure import BrokerUnavailable
 from ..model.journal import JournalRecord
+from ..model.knowledge import is_aggregate
 from ..stream.address import client_options
 
 READ_TIMEOUT_MS = 2_000
@@ -23,6 +24,7 @@ class Verified:
     """How much was read, and the first fault of each scope, in words. A repeated record that is byte-equal is none."""
 
     scopes: int
+    aggregates: int
     records: int
     repeats: int
     faults: tuple[str, ...]
@@ -61,7 +63,14 @@ def verify(values: Iterable[bytes]) -> Verified:
                     f"which is {hashed[:12]}"
                 )
         last[record.scope] = (record.sequence, digest.hex())
-    return Verified(scopes=len(last), records=records, repeats=repeats, faults=tuple(faults[k] for k in sorted(faults)))
+    aggregates = sum(is_aggregate(scope) for scope in last)
+    return Verified(
+        scopes=len(last) - aggregates,
+        aggregates=aggregates,
+        records=records,
+        repeats=repeats,
+        faults=tuple(faults[k] for k in sorted(faults)),
+    )
 
 
 def read_topic(bootstrap_servers: str, topic: str) -> list[bytes]:

@@ -114,7 +114,7 @@ def test_another_policy_is_told_by_its_first_difference(runs):
 def test_the_journal_is_a_whole_chain_and_a_missing_or_changed_record_is_told(runs, tmp_path):
     values = [value for scope in runs[0][1].journal.values() for value in scope]
     whole = verify(values)
-    assert whole.faults == () and whole.scopes == 8 and whole.records == len(values)
+    assert whole.faults == () and whole.scopes == 8 and whole.aggregates and whole.records == len(values)
     assert verify([*values, values[0]]).repeats == 1
     (gap,) = verify(values[:5] + values[6:]).faults
     assert "expected" in gap
