@@ -11,6 +11,7 @@ from faust.contrib.asgi import faust_app_running
 
 from .app import EngineApp, build_app
 from .config import StreamSettings
+from .hardening.self_test import self_test
 from .observer import Observer
 from .watchdog import watch
 
@@ -65,7 +66,11 @@ class Worker:
         self._stop.set()
 
     async def run(self) -> None:
-        """Run until stopped: then finish the events in hand, commit, leave the group."""
+        """Run until stopped: then finish the events in hand, commit, leave the group.
+
+        Raises `SelfTestFailed`, before anything is connected, when Faust or aiokafka is not as it was tested.
+        """
+        await self_test(self.app)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import subprocess
+import sys
 import time
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -109,3 +110,16 @@ async def test_state_that_is_gone_while_offsets_are_committed_is_refused(bench):
     refusing = bench.start_worker()
     bench.workers.remove(refusing)
     assert await asyncio.to_thread(refusing.wait, 30) == 70
+
+
+async def test_a_worker_on_a_patched_package_says_what_is_missing_and_consumes_nothing(bench):
+    await bench.publish("insights", [(b"acme/support/chat", encode(insight(0)))])
+    patched = (
+        "from aiokafka.consumer.fetcher import Fetcher as it; it._ask = it._proc_fetch_request;"
+        "del it._proc_fetch_request; from decision_stream.__main__ import main; main()"
+    )
+    called = [sys.executable, "-c", patched, "run", "-b", bench.bootstrap_servers]
+    ended = await asyncio.to_thread(subprocess.run, called, env=environment(bench), capture_output=True, timeout=60)
+    assert ended.returncode == 2 and b"aiokafka fetcher has no _proc_fetch_request" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+    assert await bench.read("journal") == []

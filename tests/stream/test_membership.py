@@ -78,8 +78,3 @@ def test_it_listens_to_the_coordinator(clock):
     assert watching.may_send
     asyncio.run(coordinator._send_req(Beat("late")))
     assert watching.is_lost
-
-
-def test_an_unknown_coordinator_is_refused():
-    with pytest.raises(RuntimeError, match="_send_req"):
-        Membership(10.0, 20.0).watch(object())

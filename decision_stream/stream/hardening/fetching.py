@@ -22,15 +22,11 @@ class FetchRhythm:
     """Sets the wait of every fetch request of aiokafka's fetcher: `collect_ms` for `collect_bytes`, or long for one.
 
     Only partitions that are `wanted` are asked for; it is called in the consumer's thread.
-    Raises RuntimeError for a fetcher without the private parts that this relies on.
     """
 
     def __init__(
         self, fetcher: Any, collect_ms: int, collect_bytes: int, wanted: Callable[[TopicPartition], bool]
     ) -> None:
-        for name in ("_get_actions_per_node", "_proc_fetch_request", "_records"):
-            if not hasattr(fetcher, name):
-                raise RuntimeError(f"aiokafka's fetcher has no {name}; this version was not tested")
         self._fetcher = fetcher
         self._plan, self._ask = fetcher._get_actions_per_node, fetcher._proc_fetch_request
         self._collect_ms, self._collect_bytes = collect_ms, collect_bytes

@@ -8,7 +8,6 @@ session. Only within that time may a batch leave; outputs then belong to state t
 could take over, however late they arrive.
 """
 
-import asyncio
 import threading
 import time
 from typing import Any
@@ -63,9 +62,7 @@ class Membership:
                 self._is_lost = True
 
     def watch(self, coordinator: Any) -> None:
-        """Listen to what aiokafka's group coordinator hears. Raises RuntimeError for an unknown coordinator."""
-        if not asyncio.iscoroutinefunction(getattr(coordinator, "_send_req", None)):
-            raise RuntimeError("aiokafka's group coordinator has no _send_req; this version was not tested")
+        """Listen to what aiokafka's group coordinator hears."""
         ask = coordinator._send_req
 
         async def asked(request: Any) -> Any:

@@ -15,10 +15,9 @@ from aiokafka.structs import TopicPartition
 from faust.exceptions import ProducerSendError
 from faust.transport.drivers import aiokafka as driver
 
+from .appending import Appender, Headers
 from .topic_ids import topic_ids
 
-Headers = Sequence[tuple[str, bytes]]
-RECORD_OVERHEAD_BYTES = 200
 MAX_BATCHES_IN_FLIGHT = 40
 HOLD_S = 0.02
 ASK_TIMES, ASK_AGAIN_S = 60, 0.5
@@ -34,15 +33,11 @@ class OrderedProducer(driver.Producer):
         return {"acks": "all", "enable_idempotence": True}
 
     async def on_start(self) -> None:
-        """Start, and check the private parts of aiokafka that appending relies on."""
+        """Start, and come between what is appended and what leaves."""
         await super().on_start()
         producer = self._ensure_producer()
-        self._accumulator = producer._message_accumulator
-        self._max_bytes = producer._max_request_size - RECORD_OVERHEAD_BYTES
+        self._appender = Appender(producer._message_accumulator, producer._max_request_size, self._on_new)
         self._fence(producer._sender)
-        for name in ("_batches", "_append_batch", "create_builder", "_waiter_future", "flush_for_commit", "_exception"):
-            if not hasattr(self._accumulator, name):
-                raise RuntimeError(f"aiokafka's message accumulator has no {name}; this version was not tested")
 
     def _fence(self, sender: Any) -> None:
         """Hold every request until the group confirms that this worker still owns its partitions; end when it denies.
@@ -87,39 +82,19 @@ class OrderedProducer(driver.Producer):
         failed, when the producer is closed, or when the record is too large.
         """
         self.app.lifeline.check()
-        accumulator = self._accumulator
-        failure = self.failure or accumulator._exception
-        if failure is not None or accumulator._closed:
+        appender = self._appender
+        failure = self.failure or appender.failure
+        if failure is not None or appender.is_closed:
             raise ProducerSendError(f"the producer has failed or is closed: {failure!r}")
-        tp = TopicPartition(topic, partition)
-        batches = accumulator._batches.get(tp)
-        if batches:
-            batch = batches[-1]
-            if batch._builder.append(timestamp=None, key=key, value=value, headers=list(headers)) is not None:
-                return batch.future
-            if not accumulator._waiter_future.done():
-                accumulator._waiter_future.set_result(None)
-        if len(value or b"") > self._max_bytes:
-            raise ProducerSendError(f"a record of {len(value or b'')} bytes is larger than {self._max_bytes}")
-        batch = accumulator._append_batch(accumulator.create_builder(), tp)
-        self.in_flight += 1
-        batch.future.add_done_callback(self._on_batch)
-        if batch._builder.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
-            raise ProducerSendError(f"a record of {len(value or b'')} bytes does not fit into an empty batch")
-        return batch.future
+        return appender.append(TopicPartition(topic, partition), key, value, headers)
 
     def push(self) -> None:
         """Let what was appended leave with the next request instead of waiting for more."""
-        accumulator = self._accumulator
-        for batches in accumulator._batches.values():
-            for batch in batches:
-                batch._linger_time = 0.0
-        if accumulator._batches and not accumulator._waiter_future.done():
-            accumulator._waiter_future.set_result(None)
+        self._appender.push()
 
     async def deliver(self) -> None:
         """Wait until everything appended so far is acknowledged; raises `ProducerSendError` when any batch failed."""
-        await self._accumulator.flush_for_commit()
+        await self._appender.deliver()
         # The batches' own callbacks run in the next turn of the loop.
         await asyncio.sleep(0)
         self.check()
@@ -138,6 +113,10 @@ class OrderedProducer(driver.Producer):
         """What Faust calls before it commits: everything the app has to send must have arrived."""
         if self._producer is not None:
             await self.app.settle()
+
+    def _on_new(self, batch: Any) -> None:
+        self.in_flight += 1
+        batch.future.add_done_callback(self._on_batch)
 
     def _on_batch(self, future: asyncio.Future[Any]) -> None:
         self.in_flight -= 1
