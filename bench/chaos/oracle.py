@@ -17,7 +17,8 @@ from decision_stream.model.journal import JournalRecord
 from decision_stream.stream.processor import INPUTS
 from decision_stream.stream.record import GENESIS, StoredScope, apply, cold_key, empty, load, supersedes
 from decision_stream.stream.scopes import is_scope
-from decision_stream.tools.replay import Recording, replay
+from decision_stream.tools.recording import Recording
+from decision_stream.tools.replay import replay
 from decision_stream.wire.codec import parser
 from decision_stream.wire.dead_letters import read_headers
 

@@ -78,7 +78,7 @@ def _parked(settings: "Settings", bootstrap_servers: str | None, code: str | Non
         return (code is None or one.letter.code == code) and (place is None or one.place == place)
 
     topic = f"{settings.kafka.topic_prefix}dead-letters"
-    return asyncio.run(read_parked(named_kafka(settings, bootstrap_servers), topic, settings.kafka.partitions, wanted))
+    return asyncio.run(read_parked(named_kafka(settings, bootstrap_servers), topic, wanted))
 
 
 def _no_such(place: str) -> NoReturn:

@@ -1,41 +1,76 @@
 """Commands about recordings and the journal: replay, verify, what-if."""
 
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from .common import AsJson, Bootstrap, Config, fail, named_kafka, say_all, settings_of
+from .common import AsJson, Bootstrap, Config, fail, named_kafka, say, say_all, settings_of
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+    from ..tools.recording import Recording
 
 app = typer.Typer()
+Recorded = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="What `demo --record` wrote.", show_default=False)
+]
 
 
 @app.command()
 def replay(
-    recording: Annotated[Path, typer.Argument(help="What `demo --record` wrote.")],
+    recording: Recorded = None,
+    from_topic: Annotated[bool, typer.Option("--from-topic", help="Replay what the topics keep instead.")] = False,
     config: Config = None,
+    bootstrap_servers: Bootstrap = None,
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(help="Settings of an earlier time, for what was decided under their policy; may be repeated."),
+    ] = None,
     as_demo: Annotated[bool, typer.Option("--demo", help="Replay under the demo's settings.")] = False,
 ) -> None:
-    """Step a recording through the core again; fail when a decision or journal record differs by a byte."""
+    """Step a recording through the core again; fail when a decision or journal record differs by a byte.
+
+    The topics may be replayed while the engine goes on. A scope of which the first events have expired is left out.
+    """
     from ..settings import parse
     from ..sim.policy import DEMO_SETTINGS
-    from ..tools.replay import BadRecording, read_recording
+    from ..tools.recording import BadRecording, read_recording
     from ..tools.replay import replay as replay_recording
 
-    settings = parse(DEMO_SETTINGS, {}) if as_demo else settings_of(config)
+    if (recording is None) is not from_topic:
+        fail("name a recording, or give --from-topic")
+    settings = parse(DEMO_SETTINGS, os.environ) if as_demo else settings_of(config)
+    policies = {policy.hash: policy for policy in (settings_of(path).policy for path in earlier or ())}
     try:
-        done = replay_recording(read_recording(recording), settings.policy)
+        recorded = _from_topics(settings, bootstrap_servers) if recording is None else read_recording(recording)
     except BadRecording as fault:
         fail(fault)
+    if recorded.left_out:
+        say(f"left out, their first events have expired: {', '.join(recorded.left_out)}")
+    if not recorded.journal:
+        fail("no scope is kept from its first event on: nothing could be replayed")
+    done = replay_recording(recorded, settings.policy, policies)
+    if done.versions:
+        say(f"recorded by {', '.join(done.versions)}: versions and the hashes that hold them are not compared")
     say_all(
         done.differences,
         f"{done.events} events of {done.scopes} scopes, {done.directives} orders, {done.signals} signals: all the same",
     )
     sys.exit(1 if done.differences else 0)
+
+
+def _from_topics(settings: "Settings", bootstrap_servers: str | None) -> "Recording":
+    import asyncio
+
+    from ..tools.recording import read_topics
+
+    return asyncio.run(read_topics(named_kafka(settings, bootstrap_servers), settings.kafka.topic_prefix))
 
 
 @app.command()
@@ -45,17 +80,14 @@ def verify(
     bootstrap_servers: Bootstrap = None,
 ) -> None:
     """Check the journal's hash chain, scope by scope; fail at the first gap or changed record."""
-    from ..tools.replay import BadRecording, read_recording
-    from ..tools.verify import read_topic
+    from ..tools.recording import BadRecording, read_recording
     from ..tools.verify import verify as verify_journal
 
     try:
         if recording is not None:
             values = [value for scope in read_recording(recording).journal.values() for value in scope]
         else:
-            settings = settings_of(config)
-            kafka = settings.kafka
-            values = read_topic(named_kafka(settings, bootstrap_servers), f"{kafka.topic_prefix}journal")
+            values = _journal_of(settings_of(config), bootstrap_servers)
     except BadRecording as fault:
         fail(fault)
     done = verify_journal(values)
@@ -63,6 +95,18 @@ def verify(
     whole = f"{done.records} records of {owners}, {done.repeats} repeated byte for byte: the chain is whole"
     say_all(done.faults, whole)
     sys.exit(1 if done.faults else 0)
+
+
+def _journal_of(settings: "Settings", bootstrap_servers: str | None) -> list[bytes]:
+    import asyncio
+
+    from ..tools.topic import records_of
+
+    async def read() -> list[bytes]:
+        topic = f"{settings.kafka.topic_prefix}journal"
+        return [record.value async for record in records_of(named_kafka(settings, bootstrap_servers), topic)]
+
+    return asyncio.run(read())
 
 
 @app.command()
@@ -74,7 +118,7 @@ def whatif(
     """Replay recorded insights and commands under another policy, and tell where its decisions would have differed."""
     from dataclasses import asdict
 
-    from ..tools.replay import BadRecording, read_recording
+    from ..tools.recording import BadRecording, read_recording
     from ..tools.whatif import what_if
 
     try:

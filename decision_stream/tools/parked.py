@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from ..model.dead_letter import DeadLetter
 from ..stream.address import client_options
 from ..wire.dead_letters import PREFIX, read_headers
-
-IDLE_MS = 500
+from .topic import records_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,32 +29,21 @@ class Parked:
 
 
 async def read_parked(
-    bootstrap_servers: str, topic: str, partitions: int, wanted: Callable[[Parked], bool] = lambda _: True
+    bootstrap_servers: str, topic: str, wanted: Callable[[Parked], bool] = lambda _: True
 ) -> list[Parked]:
     """The dead letters that are there now and wanted; one that was parked twice is listed once, at its newest place."""
-    consumer = AIOKafkaConsumer(**client_options(bootstrap_servers), auto_offset_reset="earliest")
-    await consumer.start()
     found: dict[str, Parked] = {}
-    try:
-        parts = [TopicPartition(topic, number) for number in range(partitions)]
-        consumer.assign(parts)
-        ends = await consumer.end_offsets(parts)
-        await consumer.seek_to_beginning(*parts)
-        while any([await consumer.position(part) < ends[part] for part in parts]):
-            for records in (await consumer.getmany(timeout_ms=IDLE_MS)).values():
-                for record in records:
-                    parked = Parked(
-                        partition=record.partition,
-                        offset=record.offset,
-                        letter=read_headers(record.headers),
-                        key=record.key,
-                        value=record.value,
-                        headers=tuple(pair for pair in record.headers if not pair[0].startswith(PREFIX)),
-                    )
-                    if wanted(parked):
-                        found[parked.letter.id] = parked
-    finally:
-        await consumer.stop()
+    async for record in records_of(bootstrap_servers, topic):
+        parked = Parked(
+            partition=record.partition,
+            offset=record.offset,
+            letter=read_headers(record.headers),
+            key=record.key,
+            value=record.value,
+            headers=tuple(pair for pair in record.headers if not pair[0].startswith(PREFIX)),
+        )
+        if wanted(parked):
+            found[parked.letter.id] = parked
     return sorted(found.values(), key=lambda parked: (parked.partition, parked.offset))
 
 

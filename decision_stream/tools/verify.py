@@ -1,22 +1,14 @@
 """Verify the journal: every scope's records follow each other without gap and each names the hash of the one before."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError
 
-from ..broker.failure import BrokerUnavailable
 from ..model.journal import JournalRecord
 from ..model.knowledge import is_aggregate
-from ..stream.address import client_options
-
-READ_TIMEOUT_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,40 +63,3 @@ def verify(values: Iterable[bytes]) -> Verified:
         repeats=repeats,
         faults=tuple(faults[k] for k in sorted(faults)),
     )
-
-
-def read_topic(bootstrap_servers: str, topic: str) -> list[bytes]:
-    """All values of a topic from its start to its present end, partition by partition."""
-    return asyncio.run(_read(bootstrap_servers, topic))
-
-
-async def _read(bootstrap_servers: str, topic: str) -> list[bytes]:
-    parts = await _partitions(bootstrap_servers, topic)
-    consumer = AIOKafkaConsumer(**client_options(bootstrap_servers), auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        consumer.assign(parts)
-        ends = await consumer.end_offsets(parts)
-        await consumer.seek_to_beginning(*parts)
-        values: dict[TopicPartition, list[bytes]] = {part: [] for part in parts}
-        left = set(parts)
-        while left := {part for part in left if await consumer.position(part) < ends[part]}:
-            for part, found in (await consumer.getmany(timeout_ms=READ_TIMEOUT_MS)).items():
-                values[part] += [record.value for record in found if record.offset < ends[part]]
-        return [value for part in parts for value in values[part]]
-    finally:
-        await consumer.stop()
-
-
-async def _partitions(bootstrap_servers: str, topic: str) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(**client_options(bootstrap_servers))
-    try:
-        await admin.start()
-        (found,) = await admin.describe_topics([topic])
-    except KafkaConnectionError as fault:
-        raise BrokerUnavailable(f"no Kafka answers at {bootstrap_servers}: {fault}") from fault
-    finally:
-        await admin.close()
-    if not found["partitions"]:
-        raise BrokerUnavailable(f"topic {topic} does not exist; is the prefix right? `decision-stream topics check`")
-    return [TopicPartition(topic, number) for number in sorted(part["partition"] for part in found["partitions"])]

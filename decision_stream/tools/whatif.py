@@ -16,7 +16,7 @@ from ..model.journal import JournalRecord
 from ..model.outcome import Outcome, OutcomeStatus
 from ..model.policy import Policy
 from ..model.state import ScopeState
-from .replay import Recording
+from .recording import Recording
 
 ACKNOWLEDGED_AFTER_MS = 2_000
 

@@ -16,7 +16,8 @@ from decision_stream.model.outcome import OutcomeStatus
 from decision_stream.model.policy import Policy
 from decision_stream.model.trace import span_id, trace_id
 from decision_stream.stream.record import DECISIONS, JOURNAL, PROPOSALS, SIGNALS, Output, apply, empty
-from decision_stream.tools.replay import Recording, replay
+from decision_stream.tools.recording import Recording
+from decision_stream.tools.replay import replay
 from decision_stream.wire.trace import TRACEPARENT, rooted, traced
 from tests.factories import SCOPE, command, estimate, insight, outcome
 

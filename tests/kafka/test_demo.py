@@ -15,7 +15,8 @@ from decision_stream.settings import parse
 from decision_stream.sim.inprocess import simulate
 from decision_stream.sim.policy import DEMO_SETTINGS
 from decision_stream.sim.world import INCIDENTS, LAST_MINUTE, World
-from decision_stream.tools.replay import Recording, read_recording, replay
+from decision_stream.tools.recording import Recording, read_recording
+from decision_stream.tools.replay import replay
 from decision_stream.tools.verify import verify
 from decision_stream.tools.whatif import what_if
 
@@ -123,18 +124,38 @@ def test_the_journal_is_a_whole_chain_and_a_missing_or_changed_record_is_told(ru
     assert verify([b"no record"]).faults
 
 
-def test_the_chain_is_verified_from_the_topic_by_the_command_line(runs, kafka):
+def command_on(kafka, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command about the topics of the first run."""
     topics = asyncio.run(_topics(kafka.bootstrap_servers))
     journal = next(name for name in sorted(topics) if name.startswith("demo-") and name.endswith(".journal"))
-    done = subprocess.run(
-        [sys.executable, "-m", "decision_stream", "verify", "-b", kafka.bootstrap_servers],
+    return subprocess.run(
+        [sys.executable, "-m", "decision_stream", *arguments, "-b", kafka.bootstrap_servers],
         capture_output=True,
         text=True,
         timeout=60,
         env={**os.environ, "DS_KAFKA__TOPIC_PREFIX": journal.removesuffix("journal")},
     )
+
+
+def test_the_chain_is_verified_from_the_topic_by_the_command_line(runs, kafka):
+    done = command_on(kafka, "verify")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 scopes" in done.stdout and "the chain is whole" in done.stdout
+
+
+def test_the_topics_themselves_are_replayed_byte_for_byte_by_the_command_line(runs, kafka):
+    done = command_on(kafka, "replay", "--from-topic", "--demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "of 8 scopes" in done.stdout and "all the same" in done.stdout and "left out" not in done.stderr
+    other = command_on(kafka, "replay", "--from-topic")
+    assert other.returncode == 1 and "policy_hash" in other.stdout.splitlines()[0]
+
+
+def test_what_was_decided_under_earlier_settings_is_replayed_under_them(runs, kafka, tmp_path):
+    settings = tmp_path / "earlier.yaml"
+    settings.write_text(DEMO_SETTINGS)
+    done = command_on(kafka, "replay", "--from-topic", "--earlier", str(settings))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 async def _topics(bootstrap_servers: str) -> set[str]:

@@ -11,7 +11,8 @@ from decision_stream.model.configuration import Configuration
 from decision_stream.model.journal import JournalRecord
 from decision_stream.model.knowledge import aggregate_of, is_aggregate
 from decision_stream.model.policy import Policy
-from decision_stream.tools.replay import Recording, replay
+from decision_stream.tools.recording import Recording
+from decision_stream.tools.replay import replay
 from decision_stream.tools.verify import verify
 from decision_stream.wire.codec import encode
 from tests.factories import insight
