@@ -6,7 +6,7 @@ ORACLES := .venv-oracles
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench quality chaos lint clean
+.PHONY: help demo test bench quality chaos fuzz lint clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -25,6 +25,9 @@ quality: $(ORACLES)/.installed ## measure decision quality against known truth, 
 
 chaos: $(STAMP) ## faults on a real Kafka under load, then an oracle reads everything (ARGS="--quick")
 	$(VENV)/bin/python -m bench.chaos $(ARGS)
+
+fuzz: $(STAMP) ## Schemathesis against the REST API, thousands of requests for each role (ARGS="20" for fewer)
+	$(VENV)/bin/python -m tests.edge.api_fuzz $(ARGS)
 
 lint: $(STAMP) ## check style and imports
 	$(VENV)/bin/ruff check decision_stream tests bench

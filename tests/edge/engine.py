@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from decision_stream.edge.api.commands import Commands
 from decision_stream.edge.read_model import Message, ReadModel, SqliteReadModel
 from decision_stream.model.actuation import Directive
 from decision_stream.model.command import Command
@@ -72,6 +73,10 @@ class Engine:
         if isinstance(event, Command):
             event = replace(event, at_ms=START_MS + 60 * MINUTE_MS)
         self.tell(event)
+
+    def takes_back(self, topic: str) -> bool:
+        """As for topics whose prefix is `ds.`."""
+        return Commands(None, "ds.", self.model).takes_back(topic)
 
     async def send_back(self, topic, partition, key, value, headers) -> None:
         """A dead letter."""

@@ -2,11 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from msgspec.structs import replace
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from decision_stream.edge.api.app import create_app
 from decision_stream.edge.api.server import listening
@@ -15,11 +16,16 @@ from tests.edge.engine import Engine
 
 
 @contextmanager
-def served(engine: Engine, settings: ApiSettings | None = None, port: int = 0) -> Iterator[str]:
-    """Serve until the block ends; yields the address. Port 0 is any free one."""
+def served(
+    engine: Engine,
+    settings: ApiSettings | None = None,
+    port: int = 0,
+    on_status: Callable[[int], None] = lambda _: None,
+) -> Iterator[str]:
+    """Serve until the block ends; yields the address. Port 0 is any free one. `on_status` is told of each answer's."""
     told = replace(settings or ApiSettings(), port=port)
     app = create_app(engine.model, told, lambda: engine, lambda: True)
-    server = uvicorn.Server(listening(app, told))
+    server = uvicorn.Server(listening(_Watched(app, on_status), told))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -31,3 +37,18 @@ def served(engine: Engine, settings: ApiSettings | None = None, port: int = 0) -
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+class _Watched:
+    """The application, and what statuses it answers with."""
+
+    def __init__(self, app: ASGIApp, on_status: Callable[[int], None]) -> None:
+        self._app, self._on_status = app, on_status
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._on_status(message["status"])
+            await send(message)
+
+        await self._app(scope, receive, watched)

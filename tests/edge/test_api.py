@@ -1,6 +1,6 @@
 """The REST API over the engine in process: what it tells, what it orders, and whom it refuses."""
 
-from hashlib import sha256
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
@@ -9,10 +9,10 @@ from fastapi.testclient import TestClient
 from decision_stream.edge.api.access import Unprotected, check_bind
 from decision_stream.edge.api.app import PREFIX, create_app
 from decision_stream.edge.api.document import rendered
-from decision_stream.edge.api.ordering import VERBS
 from decision_stream.edge.api_settings import ApiSettings, ApiToken
 from decision_stream.model.command import Autonomy
 from decision_stream.model.policy import Policy, SafetyPolicy
+from tests.edge.callers import TOKENS, with_letter
 from tests.edge.engine import Engine
 from tests.edge.fleet import PlayedFleet
 
@@ -20,26 +20,9 @@ CHAT = "acme/support/chat"
 CAREFUL = Policy(safety=SafetyPolicy(autonomy=Autonomy.APPROVE))
 
 
-def token(name: str, role: str, tenants: tuple[str, ...] = ()) -> ApiToken:
-    return ApiToken(name=name, sha256=sha256(name.encode()).hexdigest(), role=role, tenants=tenants)
-
-
-TOKENS = (
-    token("vera", "viewer"),
-    token("ana", "analyst"),
-    token("otto", "operator"),
-    token("ada", "admin"),
-    token("glen", "admin", ("globex",)),
-)
-
-
 def client(engine: Engine, tokens: tuple[ApiToken, ...] = ()) -> TestClient:
     settings = ApiSettings(tokens=tokens)
     return TestClient(create_app(engine.model, settings, lambda: engine, lambda: True), base_url="http://127.0.0.1")
-
-
-def auth(name: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {name}"}
 
 
 @pytest.fixture
@@ -97,44 +80,6 @@ def test_what_the_engine_refuses_is_a_conflict_with_its_reason(waiting):
     engine, identifier = waiting
     done = client(engine).put(f"{PREFIX}/decisions/{identifier}/pause?wait=1", json={})
     assert done.status_code == 409 and "wrong_state" in done.json()["detail"]
-
-
-@pytest.mark.parametrize("verb", sorted(VERBS))
-@pytest.mark.parametrize("name", [None, "wrong", "vera", "ana", "otto", "ada", "glen"])
-def test_every_order_needs_its_role(waiting, verb, name):
-    engine, identifier = waiting
-    api = client(engine, TOKENS)
-    method = api.post if verb == "rollback" else api.put
-    status = method(f"{PREFIX}/decisions/{identifier}/{verb}", json={}, headers=auth(name) if name else {}).status_code
-    needed = VERBS[verb][1]
-    roles = {"vera": 1, "ana": 2, "otto": 3, "ada": 4}
-    if name in (None, "wrong"):
-        assert status == 401
-    elif name == "glen":
-        assert status == 404, "a foreign decision is as unknown as none"
-    else:
-        assert status == (202 if roles[name] >= needed else 403)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/decisions",
-        "/approvals",
-        "/scopes",
-        "/strategies",
-        "/strategies/pareto",
-        "/statistics",
-        f"/scopes/{CHAT}/audit",
-    ],
-)
-def test_every_page_needs_a_token_and_shows_only_the_callers_tenants(waiting, path):
-    engine, _ = waiting
-    api = client(engine, TOKENS)
-    assert api.get(PREFIX + path).status_code == 401
-    assert api.get(PREFIX + path, headers=auth("vera")).status_code == 200
-    foreign = api.get(PREFIX + path, headers=auth("glen"))
-    assert CHAT not in foreign.text
 
 
 def test_health_needs_no_token(waiting):
@@ -236,3 +181,22 @@ def test_money_saved_is_told_of_a_scope_and_of_all_together():
     assert len(each) >= 2 and total["low_usd"] < total["estimate_usd"] < total["high_usd"]
     assert abs(total["estimate_usd"] - sum(saved["estimate_usd"] for saved in each)) < 1e-6
     assert client(Engine()).get(f"{PREFIX}/statistics").json()["saved"] is None
+
+
+def test_a_dead_letter_is_listed_without_and_told_with_its_bytes_and_sent_back_as_it_was():
+    engine = Engine()
+    identifier, api = with_letter(engine.model), client(engine)
+    (row,) = api.get(f"{PREFIX}/dead-letters").json()["items"]
+    assert (row["id"], row["code"], row["value"]) == (identifier, "not_json", None)
+    told = api.get(f"{PREFIX}/dead-letters/{identifier}").json()
+    assert b64decode(told["value"]) == b"{" and b64decode(told["key"]) == b"k"
+    assert api.post(f"{PREFIX}/dead-letters/{identifier}/replay", json={}).status_code == 202
+    headers = [("traceparent", b"00-1"), ("dlq.replayed_by", b"user:local")]
+    assert engine.sent_back == [("ds.insights", 3, b"k", b"{", headers)]
+
+
+@pytest.mark.parametrize("topic", ["ds.decisions", "ds.journal", "others.insights", "insights", "x.ds.insights"])
+def test_a_letter_cannot_name_a_topic_that_takes_none_back(topic):
+    engine = Engine()
+    answer = client(engine).post(f"{PREFIX}/dead-letters/{with_letter(engine.model, topic)}/replay", json={})
+    assert answer.status_code == 409 and engine.sent_back == []

@@ -14,8 +14,8 @@ from decision_stream.edge.api_settings import ApiSettings
 from decision_stream.edge.read_model import ReadModel, RedisReadModel, SqliteReadModel
 from decision_stream.model.command import Autonomy
 from decision_stream.model.policy import Policy, SafetyPolicy
+from tests.edge.callers import TOKENS, auth
 from tests.edge.engine import Engine
-from tests.edge.test_authorization import TOKENS
 
 CHAT = "acme/support/chat"
 CAREFUL = Policy(safety=SafetyPolicy(autonomy=Autonomy.APPROVE))
@@ -70,7 +70,7 @@ def two(where):
 
 
 def ask(api: TestClient, identifier: str, key: str, body: dict, verb: str = "approve", name: str = "otto"):
-    headers = {"Authorization": f"Bearer {name}", "Idempotency-Key": key}
+    headers = {**auth(name), "Idempotency-Key": key}
     return api.put(f"{PREFIX}/decisions/{identifier}/{verb}", json=body, headers=headers)
 
 

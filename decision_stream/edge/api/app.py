@@ -14,7 +14,8 @@ from .commands import Sender
 from .context import Context, caller
 from .dashboard import add_dashboard, foreign_origin
 from .limits import BoundedBodies
-from .problems import ProblemBody, handle_problems, problem
+from .openapi import describe
+from .problems import handle_problems, problem
 
 PREFIX = "/api/v1"
 SUBMISSION_BODIES = 16
@@ -33,11 +34,10 @@ def create_app(
     app.state.context = Context(model, settings, commands, caught_up, policy or Policy())
     handle_problems(app)
     app.include_router(operations.health_router)
-    # Orders come before scopes: `/scopes/{scope:path}` takes in whatever is left.
     for router in (ordering.router, decisions.router, operations.router, scopes.router):
         app.include_router(router, prefix=PREFIX)
     add_dashboard(app, model, caught_up, PREFIX, caller)
-    _describe(app)
+    describe(app)
 
     def most(scope: Scope) -> int:
         submits = scope["path"] == f"{PREFIX}/decisions"
@@ -61,23 +61,3 @@ def _guarded(settings: ApiSettings) -> Callable[[Request, _Next], Awaitable[Resp
         return response
 
     return guard
-
-
-def _describe(app: FastAPI) -> None:
-    """Tell in the OpenAPI document of problems and tokens."""
-    made = app.openapi
-
-    def openapi() -> dict[str, object]:
-        if app.openapi_schema is None:
-            document = made()
-            components = document.setdefault("components", {})
-            components.setdefault("schemas", {})["ProblemBody"] = ProblemBody.model_json_schema()
-            components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-            for path, methods in document["paths"].items():
-                for operation in methods.values():
-                    if path != "/health":
-                        operation["security"] = [{"token": []}]
-        assert app.openapi_schema is not None
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]

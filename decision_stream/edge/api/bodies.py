@@ -20,18 +20,37 @@ class Order(BaseModel):
     expected_state: DecisionState | None = None
 
 
-class ScopeOrder(BaseModel):
-    """An order about a scope."""
+class PinOrder(BaseModel):
+    """Fix the configuration of a scope, or free it."""
 
     model_config = ConfigDict(extra="forbid")
-    action: Literal["pin", "unpin", "offer", "withdraw", "autonomy"]
-    variants: Annotated[list[Variant], Field(max_length=20)] = []
-    level: Autonomy | None = None
+    action: Literal["pin", "unpin"]
     reason: Reason = ""
 
 
+class PromptOrder(BaseModel):
+    """Put prompt variants up for experiments, or take them off the list."""
+
+    model_config = ConfigDict(extra="forbid")
+    action: Literal["offer", "withdraw"]
+    variants: Annotated[list[Variant], Field(min_length=1, max_length=20)]
+    reason: Reason = ""
+
+
+class AutonomyOrder(BaseModel):
+    """Set how much the engine may do alone on a scope."""
+
+    model_config = ConfigDict(extra="forbid")
+    action: Literal["autonomy"]
+    level: Autonomy
+    reason: Reason = ""
+
+
+ScopeOrder = Annotated[PinOrder | PromptOrder | AutonomyOrder, Field(discriminator="action")]
+
+
 class Submission(BaseModel):
-    """Insights to decide on, as schemas/insight.v1.schema.json has them.
+    """Insights to decide on, as the engine's topic has them.
 
     `context` is what the seed's client sends beside them; it is not trusted and not used: the engine's record wins.
     """

@@ -13,10 +13,16 @@ from ...wire.codec import encode
 from ..read_model import ReadModel, Unavailable
 
 POLL_S = 0.05
+TAKE_LETTERS_BACK = ("insights", "proposals", "outcomes", "commands")
+REPLAYED_BY = "dlq.replayed_by"
+"""Header of a record that was sent back, with who did it."""
 
 
 class Sender(Protocol):
     """Who brings records to the broker."""
+
+    def takes_back(self, topic: str) -> bool:
+        """Whether dead letters may be sent back to this topic; a letter could name any."""
 
     async def send(self, event: Command | Insight) -> None:
         """Publish; returns once the broker has it. Raises `Unavailable`."""
@@ -35,6 +41,10 @@ class Commands:
 
     def __init__(self, producer: AIOKafkaProducer, prefix: str, model: ReadModel) -> None:
         self._producer, self._prefix, self._model = producer, prefix, model
+
+    def takes_back(self, topic: str) -> bool:
+        """Whether dead letters may be sent back to this topic; a letter could name any."""
+        return topic in {self._prefix + name for name in TAKE_LETTERS_BACK}
 
     async def send(self, event: Command | Insight) -> None:
         """Publish; returns once the broker has it. Raises `Unavailable`."""

@@ -111,7 +111,8 @@ def foreign_origin(request: Request, settings: ApiSettings) -> str | None:
     if origin is not None and urlsplit(origin).netloc != host:
         return "orders are taken from this listener's own pages only"
     is_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
-    if request.method in ("POST", "PUT", "PATCH") and not is_json:
+    if not settings.tokens and not is_json:
+        # Forms cannot send it. Nor can they send a token, so that where tokens are asked for this tells nothing more.
         return "send Content-Type: application/json"
     return None
 

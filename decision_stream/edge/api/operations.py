@@ -1,6 +1,8 @@
 """Routes about the engine as a whole: health, strategies, statistics, the policy, dead letters."""
 
+import asyncio
 import json
+import logging
 import time
 from typing import Any
 
@@ -12,13 +14,14 @@ from ...strategies.registry import STRATEGIES
 from ..read_model.documents import COUNTERS, LETTER, letter_body
 from . import bodies
 from .access import Caller, Role
+from .commands import REPLAYED_BY
 from .context import STATISTICS_S, Asking, Context, Cursor, Its, Limit, decoded, encoded, needs
 from .problems import RESPONSES, Problem
 from .stored import saved_by_all
 
+log = logging.getLogger(__name__)
 health_router = APIRouter(tags=["operations"])
 router = APIRouter(tags=["operations"], responses=RESPONSES)
-MAY_BE_SENT_BACK = ("insights", "proposals", "outcomes", "commands")
 _STRATEGIES = {strategy.name: strategy for strategy in STRATEGIES}
 _SUMS = ("accepted", "changes", "wins", "rolled_back", "measured", "gain", "waited_ms")
 
@@ -77,10 +80,13 @@ def dead_letter(identifier: str, its: Its, asking: Asking) -> bodies.Letter:
 @router.post("/dead-letters/{identifier}/replay", operation_id="replay_dead_letter", status_code=202)
 async def replay(identifier: str, its: Its, asking: Asking) -> bodies.Replayed:
     """Send a dead letter back to where it came from; what is still bad is parked again."""
-    topic, *rest = letter_body(_letter(its, asking, identifier))
-    if not topic.endswith(MAY_BE_SENT_BACK):
+    found = await asyncio.to_thread(_letter, its, asking, identifier)
+    topic, partition, key, value, headers = letter_body(found)
+    sender = its.commands()
+    if not sender.takes_back(topic):
         raise Problem(409, "not to be sent", f"{topic} takes no letters back")
-    await its.commands().send_back(topic, *rest)
+    await sender.send_back(topic, partition, key, value, [*headers, (REPLAYED_BY, asking.actor.encode())])
+    log.info("dead letter sent back", extra={"letter": identifier, "actor": asking.actor})
     return bodies.Replayed(id=identifier, topic=topic)
 
 

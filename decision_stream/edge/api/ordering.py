@@ -34,7 +34,7 @@ from ...model.insight import Insight
 from ..read_model import Unavailable
 from . import bodies
 from .access import Caller, Role
-from .context import Asking, Context, Its, known_scope, needs, now_ms, order_time_ms, visible
+from .context import Asking, Context, Its, ScopePath, known_scope, needs, now_ms, order_time_ms, visible
 from .problems import RESPONSES, Problem
 
 router = APIRouter(tags=["orders"], responses=RESPONSES)
@@ -98,9 +98,9 @@ for _verb in VERBS:
     )
 
 
-@router.post("/scopes/{scope:path}/orders", operation_id="order_scope", responses={202: {"model": bodies.Taken}})
+@router.post("/scopes/{scope:scope}/orders", operation_id="order_scope", responses={202: {"model": bodies.Taken}})
 async def scope_order(
-    scope: str,
+    scope: ScopePath,
     body: bodies.ScopeOrder,
     its: Its,
     asking: Asking,
@@ -216,16 +216,11 @@ def _insight(content: dict[str, Any], place: int, asking: Caller) -> Insight:
 
 
 def _instruction(body: bodies.ScopeOrder) -> Instruction:
-    match body.action:
-        case "pin":
-            return Pin()
-        case "unpin":
-            return Unpin()
-        case "autonomy" if body.level is not None:
+    match body:
+        case bodies.PinOrder():
+            return Pin() if body.action == "pin" else Unpin()
+        case bodies.PromptOrder():
+            kind = Offer if body.action == "offer" else Withdraw
+            return kind(variants=tuple(body.variants))
+        case bodies.AutonomyOrder():
             return SetAutonomy(level=body.level)
-        case "offer" if body.variants:
-            return Offer(variants=tuple(body.variants))
-        case "withdraw" if body.variants:
-            return Withdraw(variants=tuple(body.variants))
-    told = f"{body.action} needs {'level' if body.action == 'autonomy' else 'variants'}"
-    raise Problem(422, "incomplete order", told)

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ..read_model import Unavailable
 
@@ -80,13 +81,24 @@ def handle_problems(app: FastAPI) -> None:
         return problem(422, "request is not valid", told)
 
     @app.exception_handler(HTTPException)
-    async def unknown(_request: Request, fault: HTTPException) -> JSONResponse:
+    async def unknown(request: Request, fault: HTTPException) -> JSONResponse:
         title = HTTPStatus(fault.status_code).phrase.lower()
         answer = problem(fault.status_code, title, str(fault.detail))
         answer.headers.update(fault.headers or {})
+        if fault.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = ", ".join(_allowed(request))
         return answer
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, fault: Exception) -> JSONResponse:
         log.error("request failed", extra={"path": request.url.path, "why": type(fault).__name__})
         return problem(500, "internal error", "the request could not be answered; the log of the API tells more")
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that this path takes: it may have several routes, of which the framework tells the first."""
+    return [
+        method
+        for method in ("GET", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]

@@ -10,7 +10,7 @@ from ..read_model.documents import BUDGET
 from ..views import breaker_view, configuration_view, frontier_view, scope_view
 from . import bodies
 from .access import Caller
-from .context import Asking, Context, Its, Limit
+from .context import Asking, Context, Its, Limit, ScopePath
 from .problems import RESPONSES, Problem
 from .stored import saved_by, stored_of
 
@@ -29,35 +29,35 @@ def scopes(
     return bodies.ScopePage(items=items, next=page[-1]["scope"] if len(rows) > limit else None)
 
 
-@router.get("/scopes/{scope:path}/configurations", operation_id="get_configurations")
-def configurations(scope: str, its: Its, asking: Asking) -> bodies.ConfigurationBody:
+@router.get("/scopes/{scope:scope}/configurations", operation_id="get_configurations")
+def configurations(scope: ScopePath, its: Its, asking: Asking) -> bodies.ConfigurationBody:
     """The configuration in use, since when, and those before it, newest first."""
     return bodies.ConfigurationBody(**configuration_view(_stored(its, scope, asking).state.cold))
 
 
-@router.get("/scopes/{scope:path}/breaker", operation_id="get_breaker")
-def breaker(scope: str, its: Its, asking: Asking) -> bodies.BreakerBody:
+@router.get("/scopes/{scope:scope}/breaker", operation_id="get_breaker")
+def breaker(scope: ScopePath, its: Its, asking: Asking) -> bodies.BreakerBody:
     """Whether optimisation of the scope is paused, until when, and whether its route is."""
     return bodies.BreakerBody(**breaker_view(_stored(its, scope, asking).state.cold))
 
 
-@router.get("/scopes/{scope:path}/budget", operation_id="get_budget")
-def budget(scope: str, its: Its, asking: Asking) -> bodies.BudgetBody:
+@router.get("/scopes/{scope:scope}/budget", operation_id="get_budget")
+def budget(scope: ScopePath, its: Its, asking: Asking) -> bodies.BudgetBody:
     """The budget of the day and what is spent of it, as the newest insight told."""
     _stored(its, scope, asking)
     body = its.model.document(BUDGET, scope)
     return bodies.BudgetBody(**(json.loads(body) if body else {"scope": scope}))
 
 
-@router.get("/scopes/{scope:path}/frontier", operation_id="get_frontier")
-def frontier(scope: str, its: Its, asking: Asking) -> bodies.FrontierBody:
+@router.get("/scopes/{scope:scope}/frontier", operation_id="get_frontier")
+def frontier(scope: ScopePath, its: Its, asking: Asking) -> bodies.FrontierBody:
     """Quality, cost and latency of each model that is known on the scope, and which are on the front."""
     return bodies.FrontierBody(**frontier_view(_stored(its, scope, asking), its.policy))
 
 
-@router.get("/scopes/{scope:path}/audit", operation_id="get_audit")
+@router.get("/scopes/{scope:scope}/audit", operation_id="get_audit")
 def audit(
-    scope: str,
+    scope: ScopePath,
     its: Its,
     asking: Asking,
     limit: Limit = 50,
@@ -71,8 +71,8 @@ def audit(
     return bodies.AuditPage(items=rows[:limit], next=rows[limit - 1]["sequence"] if len(rows) > limit else None)
 
 
-@router.get("/scopes/{scope:path}", operation_id="get_scope")
-def one_scope(scope: str, its: Its, asking: Asking) -> bodies.ScopeBody:
+@router.get("/scopes/{scope:scope}", operation_id="get_scope")
+def one_scope(scope: ScopePath, its: Its, asking: Asking) -> bodies.ScopeBody:
     """All of a scope: configuration and history, experiment, ramps, breaker, counters, tombstones, trials."""
     stored = _stored(its, scope, asking)
     return bodies.ScopeBody(**scope_view(stored, its.policy), saved=saved_by(stored))

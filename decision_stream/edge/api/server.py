@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import uvicorn
 from aiokafka import AIOKafkaProducer
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from ...model.policy import Policy
 from ...stream.address import client_options
@@ -62,7 +62,7 @@ async def serve_api(settings: ApiSettings, engine: Engine) -> None:
         model.close()
 
 
-def listening(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
+def listening(app: ASGIApp, settings: ApiSettings) -> uvicorn.Config:
     """How the listener serves: silent about itself, with limits on connections and on idling."""
     return uvicorn.Config(
         app, host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
