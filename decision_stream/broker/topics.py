@@ -83,6 +83,13 @@ def topic_table(
         kept("outcomes", 30, "from the actuator"),
         kept("commands", 7, "from operators and the clock"),
         kept("signals", 7, "between scopes and what is known across them"),
+        TopicSpec(
+            name=f"{prefix}catalog",
+            partitions=partitions,
+            replication=replication,
+            purpose="the catalogue of models, as operators told it",
+            config={"cleanup.policy": "compact", **copies},
+        ),
         kept("journal", 30, "one record per applied event: the audit trail"),
         kept("dead-letters", 30, "messages that could not be read"),
         TopicSpec(

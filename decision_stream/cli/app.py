@@ -3,6 +3,7 @@
 import typer
 
 from . import demo, facts, recordings, simulation, verbs, worker
+from .catalog import catalog_app
 from .common import fail
 from .dead_letters import dlq_app
 from .files import config_app, schema_app
@@ -21,6 +22,7 @@ app.add_typer(schema_app, name="schema")
 app.add_typer(config_app, name="config")
 app.add_typer(broker_app, name="broker")
 app.add_typer(dlq_app, name="dlq")
+app.add_typer(catalog_app, name="catalog")
 verbs.register(app)
 
 

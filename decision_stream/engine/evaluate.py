@@ -39,6 +39,7 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     known, purse = turn.cold.estimates, turn.hot.purse
     asked = _take_in(turn, insight, asked)
     budget.tell(turn, was_over=purse is not None and purse.is_over)
+    tell.presence(turn)
     tell.health(turn)
     if turn.cold.route_broken_until_ms:
         turn.refuse("engine", "route_broken", limit=float(turn.cold.route_broken_until_ms))

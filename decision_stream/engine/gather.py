@@ -1,20 +1,24 @@
-"""The step of an aggregate: take in what a scope tells, and signal what is concluded from all of them, when it changed.
+"""The step of an aggregate: take in what a scope tells, and tell the scopes it concerns what follows, when it changed.
 
 An aggregate decides nothing. It knows `MEMBERS` scopes at most; who comes after that is told nothing and decides alone,
 as every scope does until it has heard something.
 """
 
+from msgspec.structs import replace
+
+from ..model.command import Command, Tick, UpdateCatalog
 from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
-from ..model.knowledge import MEMBERS, Aggregate, Member, Sighting, Signal
+from ..model.knowledge import MEMBERS, Aggregate, CatalogReader, Member, ProviderReport, Sighting, Signal
 from ..model.policy import KnowledgePolicy
-from . import provider_health
+from . import catalog, provider_health
+from .conclusion import Conclusion
 from .identity import derived_id
 from .turn import Turn
 
 
 def gather(turn: Turn, sighting: Sighting) -> Effects:
-    """Step of the gather stage."""
+    """Step of the gather stage: a scope has told something."""
     before = turn.cold.aggregate or Aggregate()
     known = before.members.get(sighting.member)
     if known is not None and sighting.number <= known.number:
@@ -24,22 +28,52 @@ def gather(turn: Turn, sighting: Sighting) -> Effects:
     if sighting.member not in kept and len(kept) >= MEMBERS:
         turn.refuse("aggregate", "too_many_members", sighting.member, float(len(kept)), float(MEMBERS))
         return turn.effects(Stage.GATHER, Verdict.REFUSED)
-    fact = provider_health.heard(sighting, known.fact if known is not None else None, turn.at_ms)
-    member = Member(sighting.number, sighting.home, turn.at_ms, fact)
-    members = dict(sorted({**kept, sighting.member: member}.items()))
-    said = provider_health.still(before.said, turn.at_ms)
-    news = provider_health.concluded(sighting, members, said, turn.at_ms, turn.policy.knowledge)
-    number = before.number + (news is not None)
-    standing = provider_health.standing(said if news is None else news)
-    turn.update(aggregate=Aggregate(members, number, standing))
-    if news is not None:
-        turn.alert(*provider_health.told(news))
-        for name, it in members.items():
-            if it.fact.is_present:
-                _signal(turn, name, it, number, news)
-    elif standing is not None and fact.is_present and (known is None or not known.fact.is_present):
-        _signal(turn, sighting.member, member, number, standing)
+    before = replace(before, members=kept)
+    match sighting.content:
+        case ProviderReport():
+            found = provider_health.take(before, sighting, known, turn.at_ms, turn.policy.knowledge)
+        case CatalogReader():
+            found = catalog.welcome(before, sighting, known, turn.at_ms)
+    _conclude(turn, found)
     return turn.effects(Stage.GATHER, Verdict.LEARNED)
+
+
+def direct(turn: Turn, command: Command) -> Effects:
+    """Step of the govern stage: an operator has told the keeper of the catalogue something."""
+    turn.actor = command.actor
+    if isinstance(command.instruction, Tick):
+        return turn.effects(Stage.GOVERN, Verdict.APPLIED)
+    if turn.has_seen(command.id):
+        turn.refuse("aggregate", "already_taken", command.id)
+        return turn.effects(Stage.GOVERN, Verdict.STALE)
+    turn.see(command.id)
+    assert isinstance(command.instruction, UpdateCatalog), "the wire lets nothing else through"
+    refusal = catalog.refusal(turn.cold.aggregate or Aggregate(), turn.scope, command.instruction.model)
+    if refusal is not None:
+        turn.refuse("aggregate", *refusal)
+        return turn.effects(Stage.GOVERN, Verdict.REFUSED)
+    _conclude(turn, catalog.update(turn.cold.aggregate or Aggregate(), command.instruction.model))
+    turn.publish(catalog.entry(command, turn.at_ms))
+    return turn.effects(Stage.GOVERN, Verdict.APPLIED)
+
+
+def _conclude(turn: Turn, found: Conclusion) -> None:
+    number = found.aggregate.number + bool(found.mail)
+    turn.update(aggregate=replace(found.aggregate, number=number))
+    if found.alert is not None:
+        turn.alert(*found.alert)
+    for scope, content in found.mail:
+        turn.signal(
+            Signal(
+                id=derived_id(turn.scope, number, scope),
+                scope=scope,
+                at_ms=turn.at_ms,
+                aggregate=turn.scope,
+                home=found.aggregate.members[scope].home,
+                number=number,
+                content=content,
+            )
+        )
 
 
 def _kept(members: dict[str, Member], at_ms: int, rules: KnowledgePolicy) -> dict[str, Member]:
@@ -47,20 +81,5 @@ def _kept(members: dict[str, Member], at_ms: int, rules: KnowledgePolicy) -> dic
     return {
         name: member
         for name, member in members.items()
-        if at_ms - member.heard_at_ms <= 2 * rules.renewal_ms
-        and provider_health.counts(member.fact, member.heard_at_ms, at_ms, rules)
+        if at_ms - member.heard_at_ms <= 2 * rules.renewal_ms and provider_health.counts(member, at_ms, rules)
     }
-
-
-def _signal(turn: Turn, scope: str, member: Member, number: int, content: provider_health.ProviderHealth) -> None:
-    turn.signal(
-        Signal(
-            id=derived_id(turn.scope, number, scope, member.number),
-            scope=scope,
-            at_ms=turn.at_ms,
-            aggregate=turn.scope,
-            home=member.home,
-            number=number,
-            content=content,
-        )
-    )

@@ -17,6 +17,7 @@ from ..model.command import (
     SetAutonomy,
     Tick,
     Unpin,
+    UpdateCatalog,
     Withdraw,
 )
 from ..model.configuration import changes_between
@@ -83,6 +84,8 @@ def _carry_out(turn: Turn, command: Command) -> tuple[str, str] | None:
                 experiments.stop_exploring(turn, f"{command.actor} lets the engine observe only")
         case Offer(variants=variants):
             _offer(turn, tuple(dict.fromkeys((*turn.cold.offered, *variants)))[-MAX_OFFERED:], command.actor)
+        case UpdateCatalog():
+            return "no_catalog", f"{turn.scope} keeps no catalogue"
         case Withdraw(variants=variants):
             _offer(turn, tuple(name for name in turn.cold.offered if name not in variants), command.actor)
     return None

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
-from ..model.knowledge import Signal
+from ..model.knowledge import CatalogModel, CatalogNews, Knowledge, ProviderHealth, Signal
 from .turn import Turn
 
 MAX_AGGREGATES = 64
@@ -21,10 +21,25 @@ def hear(turn: Turn, signal: Signal) -> Effects:
     if len(heard) > MAX_AGGREGATES:
         turn.refuse("knowledge", "too_many_aggregates", signal.aggregate, float(len(heard)), float(MAX_AGGREGATES))
         return turn.effects(Stage.HEAR, Verdict.REFUSED)
-    health = signal.content
+    knowledge = replace(knowledge, heard=heard)
+    match signal.content:
+        case ProviderHealth() as health:
+            knowledge = _with_health(knowledge, health)
+            turn.learned(f"provider_incident:{health.provider}", None, 1.0 if health.has_incident else 0.0)
+        case CatalogNews(models=models):
+            knowledge = _with_models(knowledge, models)
+            turn.learned("catalog", None, float(len(models)))
+    turn.update(knowledge=knowledge)
+    return turn.effects(Stage.HEAR, Verdict.LEARNED)
+
+
+def _with_health(knowledge: Knowledge, health: ProviderHealth) -> Knowledge:
     incidents = {name: it for name, it in knowledge.incidents.items() if name != health.provider}
     if health.has_incident:
         incidents = dict(sorted({**incidents, health.provider: health}.items()))
-    turn.update(knowledge=replace(knowledge, heard=heard, incidents=incidents))
-    turn.learned(f"provider_incident:{health.provider}", None, 1.0 if health.has_incident else 0.0)
-    return turn.effects(Stage.HEAR, Verdict.LEARNED)
+    return replace(knowledge, incidents=incidents)
+
+
+def _with_models(knowledge: Knowledge, models: tuple[CatalogModel, ...]) -> Knowledge:
+    known = {**knowledge.catalog, **{model.estimate.model: model for model in models}}
+    return replace(knowledge, catalog=dict(sorted(known.items())))

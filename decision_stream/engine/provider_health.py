@@ -8,41 +8,61 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from ..model.knowledge import Member, ProviderHealth, Sighting, Witness
+from ..model.knowledge import Aggregate, Member, ProviderHealth, ProviderReport, Sighting, Witness
 from ..model.policy import DAY_MS, KnowledgePolicy
 from ..stats.coincidence import false_alarms_per_day, least_needed
+from .conclusion import Conclusion
 
 
-def heard(sighting: Sighting, known: Witness | None, at_ms: int) -> Witness:
-    """What the scope says now; a trouble that goes on keeps its onset."""
+def take(before: Aggregate, sighting: Sighting, known: Member | None, at_ms: int, rules: KnowledgePolicy) -> Conclusion:
+    """A scope has told how it is: an incident may begin, go on or end, and who comes during one is told of it."""
     report = sighting.content
+    assert isinstance(report, ProviderReport)
+    was = known.fact if known is not None else None
+    witness = _witness(report, was if isinstance(was, Witness) else None, min(sighting.at_ms, at_ms))
+    member = Member(sighting.number, sighting.home, at_ms, witness)
+    members = dict(sorted({**before.members, sighting.member: member}.items()))
+    witnesses = {name: it.fact for name, it in members.items() if isinstance(it.fact, Witness)}
+    said = before.incident if before.incident is not None and at_ms < before.incident.until_ms else None
+    news = _news(report.provider, sighting.member, witnesses, said, at_ms, rules)
+    standing = said if news is None else news
+    after = replace(
+        before, members=members, incident=standing if standing is not None and standing.has_incident else None
+    )
+    if news is not None:
+        mail = tuple((name, news) for name, it in witnesses.items() if it.is_present)
+        return Conclusion(aggregate=after, mail=mail, alert=_told(news))
+    is_new = witness.is_present and not (isinstance(was, Witness) and was.is_present)
+    mail = ((sighting.member, standing),) if is_new and standing is not None else ()
+    return Conclusion(aggregate=after, mail=mail)
+
+
+def counts(member: Member, at_ms: int, rules: KnowledgePolicy) -> bool:
+    """Whether a member counts: who went elsewhere in trouble does so while the incident may last, for it fled."""
+    fact = member.fact
+    if not isinstance(fact, Witness) or fact.is_present:
+        return True
+    return fact.onset_ms > 0 and at_ms - member.heard_at_ms < rules.incident_ms
+
+
+def _witness(report: ProviderReport, was: Witness | None, at_ms: int) -> Witness:
+    """What the scope says now; a trouble that goes on keeps its onset."""
     onset_ms = 0
     if report.is_troubled:
-        onset_ms = known.onset_ms if known is not None and known.onset_ms else min(sighting.at_ms, at_ms)
+        onset_ms = was.onset_ms if was is not None and was.onset_ms else at_ms
     return Witness(onset_ms, report.is_changed, report.is_present)
 
 
-def counts(witness: Witness, heard_at_ms: int, at_ms: int, rules: KnowledgePolicy) -> bool:
-    """Whether a witness counts: who went elsewhere in trouble does so while the incident may last, for it fled."""
-    return witness.is_present or (witness.onset_ms > 0 and at_ms - heard_at_ms < rules.incident_ms)
-
-
-def still(said: ProviderHealth | None, at_ms: int) -> ProviderHealth | None:
-    """The incident that was signalled, unless it is void by now."""
-    return said if said is not None and at_ms < said.until_ms else None
-
-
-def standing(said: ProviderHealth | None) -> ProviderHealth | None:
-    """What a scope that comes later must be told."""
-    return said if said is not None and said.has_incident else None
-
-
-def concluded(
-    sighting: Sighting, members: Mapping[str, Member], said: ProviderHealth | None, at_ms: int, rules: KnowledgePolicy
+def _news(
+    provider: str,
+    teller: str,
+    witnesses: Mapping[str, Witness],
+    said: ProviderHealth | None,
+    at_ms: int,
+    rules: KnowledgePolicy,
 ) -> ProviderHealth | None:
     """An incident begins, goes on beyond what was said, or ends; None when there is no news."""
-    witnesses = {name: member.fact for name, member in members.items()}
-    told = witnesses[sighting.member]
+    told = witnesses[teller]
     window_ms = rules.coincidence_ms
     needed = least_needed(
         len(witnesses), rules.own_troubles_per_day, window_ms / DAY_MS, rules.days_between_false_incidents
@@ -59,11 +79,11 @@ def concluded(
     if needed is None or not told.onset_ms or told.is_changed:
         return None
     troubled = _troubled(witnesses, at_ms - window_ms)
-    if sighting.member not in troubled or len(troubled) < needed:
+    if teller not in troubled or len(troubled) < needed:
         return None
     per_day = false_alarms_per_day(len(witnesses), needed, rules.own_troubles_per_day, window_ms / DAY_MS)
     return ProviderHealth(
-        provider=sighting.content.provider,
+        provider=provider,
         has_incident=True,
         since_ms=min(witnesses[name].onset_ms for name in troubled),
         until_ms=at_ms + rules.incident_ms,
@@ -74,17 +94,12 @@ def concluded(
     )
 
 
-def told(health: ProviderHealth) -> tuple[str, str]:
+def _told(health: ProviderHealth) -> tuple[str, str]:
     """Code and text of an alert about it."""
-    code = "provider_incident" if health.has_incident else "provider_recovered"
-    return code, f"{health.provider}: {in_words(health)}"
-
-
-def in_words(health: ProviderHealth) -> str:
-    """The evidence, in words."""
     return (
-        f"{health.troubled} of {health.witnesses} scopes in trouble without a change of ours, {health.needed} needed; "
-        f"by chance less than once in {health.days_between_false_incidents:.0f} days"
+        "provider_incident" if health.has_incident else "provider_recovered",
+        f"{health.provider}: {health.troubled} of {health.witnesses} scopes in trouble without a change of ours, "
+        f"{health.needed} needed; by chance less than once in {health.days_between_false_incidents:.0f} days",
     )
 
 

@@ -9,13 +9,13 @@ from ..model.decision import Proposal
 from ..model.effect import Effects
 from ..model.event import Event
 from ..model.insight import Insight
-from ..model.knowledge import Sighting, Signal
+from ..model.knowledge import Sighting, Signal, is_aggregate
 from ..model.outcome import Outcome
 from ..model.policy import Policy
 from ..model.state import ScopeState
 from ..model.trace import trace_id
 from .evaluate import evaluate
-from .gather import gather
+from .gather import direct, gather
 from .govern import govern
 from .hear import hear
 from .learn import learn
@@ -47,7 +47,7 @@ def step(state: ScopeState, event: Event, policy: Policy) -> tuple[ScopeState, E
         case Outcome():
             effects = learn(turn, event)
         case Command():
-            effects = govern(turn, event)
+            effects = direct(turn, event) if is_aggregate(state.scope) else govern(turn, event)
         case Sighting():
             effects = gather(turn, event)
         case Signal():

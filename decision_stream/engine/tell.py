@@ -6,7 +6,7 @@ A quiet scope tells nothing, so that it pays nothing.
 from msgspec.structs import replace
 
 from ..model.insight import Metric
-from ..model.knowledge import ProviderReport, Sighting, aggregate_of
+from ..model.knowledge import CatalogReader, ProviderReport, Sighting, aggregate_of
 from ..strategies.attribution import recent, serving
 from ..strategies.models import provider_of
 from .identity import derived_id
@@ -14,6 +14,16 @@ from .turn import Turn
 
 SHARED = (Metric.QUALITY.value, Metric.ERRORS.value, Metric.LATENCY.value)
 """Metrics that a provider's incident moves on all its scopes; a price is a matter of the scope's own requests."""
+
+
+def presence(turn: Turn) -> None:
+    """Ask for the catalogue, and again after the renewal time, so that the keeper knows the scope is still there."""
+    rules = turn.policy.knowledge
+    told = turn.cold.told.reader_at_ms
+    if not rules.enabled or turn.configuration is None or (told is not None and turn.at_ms - told < rules.renewal_ms):
+        return
+    _tell(turn, aggregate_of("catalog", "all", turn.scope, rules.shards), CatalogReader())
+    turn.update(told=replace(turn.cold.told, reader_at_ms=turn.at_ms))
 
 
 def health(turn: Turn) -> None:
@@ -32,12 +42,12 @@ def health(turn: Turn) -> None:
         if not is_news and turn.at_ms - told.at_ms < rules.renewal_ms:
             return
         if before.provider != provider:
-            _tell(turn, replace(before, is_present=False))
+            _tell_provider(turn, replace(before, is_present=False))
     report = ProviderReport(provider=provider, is_troubled=is_troubled, is_changed=is_troubled and _is_changed(turn))
     if before is not None and before.provider == provider and before.is_troubled and is_troubled:
         # Of a trouble that goes on, what counts is whether something of ours was recent when it began.
         report = before
-    _tell(turn, report)
+    _tell_provider(turn, report)
     turn.update(told=replace(turn.cold.told, at_ms=turn.at_ms, report=report, calm_since_ms=0))
 
 
@@ -70,8 +80,11 @@ def _is_changed(turn: Turn) -> bool:
     return serving(turn.cold) is not None or recent(turn.cold, turn.at_ms, turn.policy) is not None
 
 
-def _tell(turn: Turn, report: ProviderReport) -> None:
-    aggregate = aggregate_of("provider", report.provider, turn.scope, turn.policy.knowledge.shards)
+def _tell_provider(turn: Turn, report: ProviderReport) -> None:
+    _tell(turn, aggregate_of("provider", report.provider, turn.scope, turn.policy.knowledge.shards), report)
+
+
+def _tell(turn: Turn, aggregate: str, content: ProviderReport | CatalogReader) -> None:
     number = turn.cold.told.number + 1
     turn.update(told=replace(turn.cold.told, number=number))
     turn.signal(
@@ -81,6 +94,6 @@ def _tell(turn: Turn, report: ProviderReport) -> None:
             at_ms=turn.at_ms,
             member=turn.scope,
             number=number,
-            content=report,
+            content=content,
         )
     )

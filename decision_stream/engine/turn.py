@@ -8,7 +8,7 @@ from ..model.configuration import Configuration, ConfigurationChanges
 from ..model.decision import Alternative, Check, Decision, DecisionType, Evidence, PredictedImpact, Proposal, Risk
 from ..model.effect import Effects, Subject
 from ..model.journal import Alert, FrontierPoint, Learning, Reason, Stage, Transition, Verdict
-from ..model.knowledge import Sighting, Signal
+from ..model.knowledge import CatalogEntry, Sighting, Signal
 from ..model.lifecycle import DecisionState
 from ..model.policy import Policy
 from ..model.state import ClosedDecision, ColdState, HotState, LiveDecision, ScopeState
@@ -39,6 +39,7 @@ class Turn:
         self.actor: str | None = None
         self._outputs: list[Proposal | Directive] = []
         self._signals: list[Sighting | Signal] = []
+        self._entries: list[CatalogEntry] = []
         self._reasons: list[Reason] = []
         self._transitions: list[Transition] = []
         self._alerts: list[Alert] = []
@@ -98,6 +99,10 @@ class Turn:
     def signal(self, message: Sighting | Signal) -> None:
         """Tell an aggregate, or a scope, when the step is done."""
         self._signals.append(message)
+
+    def publish(self, entry: CatalogEntry) -> None:
+        """Publish an entry of the catalogue when the step is done."""
+        self._entries.append(entry)
 
     def has_seen(self, event_id: str) -> bool:
         """Whether an outcome or command of this id was taken in before."""
@@ -228,6 +233,7 @@ class Turn:
             verdict=verdict,
             outputs=tuple(self._outputs),
             signals=tuple(self._signals),
+            entries=tuple(self._entries),
             reasons=tuple(self._reasons),
             transitions=tuple(self._transitions),
             alerts=tuple(self._alerts),

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from .knowledge import CatalogModel
 from .lifecycle import DecisionState
 from .scalars import EventTime, Identifier, Name, ScopeName, Text
 from .trace import Traceparent
@@ -85,7 +86,27 @@ class Tick(Struct, frozen=True, kw_only=True, tag_field="kind", tag="tick"):
     """Time passed: `at_ms` of the command is the new time. Finds expired deadlines."""
 
 
-Instruction = Approve | Reject | Revert | Cancel | Pause | Resume | Pin | Unpin | SetAutonomy | Offer | Withdraw | Tick
+class UpdateCatalog(Struct, frozen=True, kw_only=True, tag_field="kind", tag="update_catalog"):
+    """Put a model into the catalogue, change it, or retire it. The command's scope is a keeper of the catalogue."""
+
+    model: CatalogModel
+
+
+Instruction = (
+    Approve
+    | Reject
+    | Revert
+    | Cancel
+    | Pause
+    | Resume
+    | Pin
+    | Unpin
+    | SetAutonomy
+    | Offer
+    | Withdraw
+    | Tick
+    | UpdateCatalog
+)
 
 
 class Command(Struct, frozen=True, kw_only=True):

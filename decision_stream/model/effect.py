@@ -5,7 +5,7 @@ from msgspec import Struct
 from .actuation import Directive
 from .decision import Proposal
 from .journal import Alert, FrontierPoint, Learning, Reason, Stage, Transition, Verdict
-from .knowledge import Sighting, Signal
+from .knowledge import CatalogEntry, Sighting, Signal
 
 
 class Subject(Struct, frozen=True):
@@ -22,7 +22,7 @@ class Effects(Struct, frozen=True, kw_only=True):
     """Result of one step beside the state.
 
     `outputs` go out in order: proposals to the proposals topic, directives to the decisions topic; then `signals`, to
-    aggregates or to the scopes they concern.
+    aggregates or to the scopes they concern, and `entries` of the catalogue for their topic.
     `about` names each decision that the transitions or the event speak of once; it is not journalled.
     """
 
@@ -30,6 +30,7 @@ class Effects(Struct, frozen=True, kw_only=True):
     verdict: Verdict
     outputs: tuple[Proposal | Directive, ...] = ()
     signals: tuple[Sighting | Signal, ...] = ()
+    entries: tuple[CatalogEntry, ...] = ()
     reasons: tuple[Reason, ...] = ()
     transitions: tuple[Transition, ...] = ()
     alerts: tuple[Alert, ...] = ()

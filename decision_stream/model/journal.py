@@ -108,8 +108,8 @@ class JournalRecord(Struct, frozen=True, kw_only=True):
 
     `sequence` counts the applied events of the scope from 1 without gaps. `previous_hash` is the hash of the record
     before it, hexadecimal; the record's own hash is the SHA-256 of the bytes on the topic.
-    `outputs` are the ids of the proposals and directives the event produced, in order; `signals` those of the sightings
-    and signals, absent without any.
+    `outputs` are the ids of the proposals and directives the event produced, in order; `signals` are those of the
+    sightings, signals and entries of the catalogue, absent without any.
     `traceparent` is the trace context the event came with; replay gives it to the event again.
     """
 

@@ -10,11 +10,12 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from .metrics import ModelEstimate
 from .scalars import AggregateName, Count, EventTime, Identifier, Name, ScopeName
 from .trace import Traceparent
 
 AGGREGATE_MARK = ":"
-MEMBERS = 500
+MEMBERS = 250
 """Scopes that an aggregate knows at most: what one event sends to all of them has to fit into its stored outbox."""
 PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 LONGEST_PART = 64
@@ -30,6 +31,11 @@ def aggregate_of(kind: str, name: str, scope: str, shards: int) -> str:
     """
     shard = 0 if shards == 1 else int.from_bytes(sha256(scope.encode()).digest()[:4], "big") % shards
     return f"{AGGREGATE_MARK}{kind}/{_part(name)}/{shard}"
+
+
+def catalog_aggregates(shards: int) -> tuple[str, ...]:
+    """All keepers of the catalogue: a change is told to each."""
+    return tuple(f"{AGGREGATE_MARK}catalog/all/{shard}" for shard in range(shards))
 
 
 def is_aggregate(scope: str) -> bool:
@@ -49,6 +55,10 @@ class ProviderReport(Struct, frozen=True, kw_only=True, tag_field="kind", tag="p
     is_present: bool = True
 
 
+class CatalogReader(Struct, frozen=True, kw_only=True, tag_field="kind", tag="catalog_reader"):
+    """A scope that wants to hear of the catalogue of models."""
+
+
 class Sighting(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sighting"):
     """What one scope, the `member`, tells an aggregate; `home` is the partition in which the scope lies.
 
@@ -62,7 +72,7 @@ class Sighting(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sightin
     member: ScopeName
     home: Count = 0
     number: Count
-    content: ProviderReport
+    content: ProviderReport | CatalogReader
     traceparent: Traceparent | UnsetType = UNSET
 
 
@@ -83,6 +93,32 @@ class ProviderHealth(Struct, frozen=True, kw_only=True, tag_field="kind", tag="p
     days_between_false_incidents: float
 
 
+class CatalogModel(Struct, frozen=True, kw_only=True):
+    """A model of the catalogue: what is known of it beforehand, its price, its provider; a retired one is not proposed.
+
+    The `samples` of the estimate are requests that told as much, 0 for a guess.
+    """
+
+    estimate: ModelEstimate
+    is_retired: bool = False
+
+
+class CatalogEntry(Struct, frozen=True, kw_only=True):
+    """The newest word on a model, as it stands on the catalogue's compacted topic; the record's key is the model."""
+
+    schema_version: Literal[1] = 1
+    id: Identifier
+    at_ms: EventTime
+    model: CatalogModel
+    actor: Name
+
+
+class CatalogNews(Struct, frozen=True, kw_only=True, tag_field="kind", tag="catalog_news"):
+    """Models of the catalogue that are new or changed."""
+
+    models: tuple[CatalogModel, ...]
+
+
 class Signal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="signal"):
     """What an aggregate has concluded, told to one scope that lies in partition `home`; `number` counts its news."""
 
@@ -93,27 +129,33 @@ class Signal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="signal"):
     aggregate: AggregateName
     home: Count
     number: Count
-    content: ProviderHealth
+    content: ProviderHealth | CatalogNews
     traceparent: Traceparent | UnsetType = UNSET
 
 
 class Told(Struct, frozen=True, kw_only=True):
     """What a scope has told and when, so that it tells only what changed; `number` counts its sightings.
 
-    `calm_since_ms` is when the trouble it told of was last seen to end, 0 otherwise.
+    `calm_since_ms` is when the trouble it told of was last seen to end, 0 otherwise; `reader_at_ms` when it last asked
+    for the catalogue.
     """
 
     number: int = 0
     at_ms: int = 0
     report: ProviderReport | None = None
     calm_since_ms: int = 0
+    reader_at_ms: int | None = None
 
 
 class Knowledge(Struct, frozen=True, kw_only=True):
-    """What a scope has heard: providers with an incident by name; `heard` is the newest number by aggregate."""
+    """What a scope has heard: providers with an incident by name, the catalogue by model.
+
+    `heard` is the newest number by aggregate.
+    """
 
     heard: dict[str, int] = {}
     incidents: dict[str, ProviderHealth] = {}
+    catalog: dict[str, CatalogModel] = {}
 
 
 class Witness(Struct, frozen=True, array_like=True, tag=1):
@@ -127,21 +169,29 @@ class Witness(Struct, frozen=True, array_like=True, tag=1):
     is_present: bool = True
 
 
+class Reader(Struct, frozen=True, array_like=True, tag=2):
+    """A scope that is told of the catalogue."""
+
+
 class Member(Struct, frozen=True, array_like=True):
     """The newest word of a scope that lies in partition `home`; `number` is that of its sighting."""
 
     number: int
     home: int
     heard_at_ms: int
-    fact: Witness
+    fact: Witness | Reader
 
 
 class Aggregate(Struct, frozen=True, array_like=True):
-    """What an aggregate remembers: its members by scope, how often it had news, and the news that holds still."""
+    """What an aggregate remembers: its members by scope, how often it told something, and what holds still.
+
+    That is the provider's incident, or the catalogue by model.
+    """
 
     members: dict[str, Member] = {}
     number: int = 0
-    said: ProviderHealth | None = None
+    incident: ProviderHealth | None = None
+    catalog: dict[str, CatalogModel] = {}
 
 
 def _part(name: str) -> str:

@@ -420,7 +420,7 @@ class KnowledgePolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What scopes tell each other, through aggregates."""
 
     enabled: bool = True
-    # Aggregates of one kind and name that scopes are spread over, each with 500 scopes at most.
+    # Aggregates of one kind and name that scopes are spread over, each with 250 scopes at most.
     shards: Annotated[int, Meta(ge=1, le=1_000)] = 1
     # A provider has an incident when more of its scopes fall into trouble within the window than chance explains, if
     # each does so by itself at this rate; by chance that is seen no more often than once in this many days.

@@ -11,22 +11,41 @@ from .estimates import pooled
 def known_models(policy: Policy, cold: ColdState, at_ms: int) -> dict[str, ModelEstimate]:
     """The best word on each model, by name. A word on the scope goes before the catalogue's.
 
+    The catalogue is what operators told the engine, else the policy's. A retired model is not known, unless it is in
+    use.
+
     >>> known_models(Policy(), ColdState(), 0)
     {}
     """
-    known = {estimate.model: estimate for estimate in policy.catalog} | cold.estimates
+    known = {estimate.model: estimate for estimate in policy.catalog}
+    catalog = cold.knowledge.catalog
+    if catalog:
+        known |= {model: entry.estimate for model, entry in catalog.items()}
+    known |= cold.estimates
     for model, measured in cold.measured.items():
         if at_ms - measured.at_ms <= policy.pareto.measured_for_ms:
             told = known.get(model)
             known[model] = measured.estimate if told is None else pooled(told, measured.estimate)
+    for model, entry in catalog.items():
+        if entry.is_retired and not _is_in_use(model, cold):
+            known.pop(model, None)
     return known
 
 
+def _is_in_use(model: str, cold: ColdState) -> bool:
+    return cold.configuration is not None and cold.configuration.model == model
+
+
 def provider_of(model: str, policy: Policy, cold: ColdState) -> str:
-    """Who serves a model: as the analyzer or the catalogue says, else the model stands for itself.
+    """Who serves a model: as the catalogue, the analyzer or the policy says, else the model stands for itself.
 
     >>> provider_of("premium", Policy(), ColdState())
     'premium'
     """
-    told = (cold.estimates.get(model), *(estimate for estimate in policy.catalog if estimate.model == model))
+    listed = cold.knowledge.catalog.get(model)
+    told = (
+        listed.estimate if listed is not None else None,
+        cold.estimates.get(model),
+        *(estimate for estimate in policy.catalog if estimate.model == model),
+    )
     return next((it.provider for it in told if it is not None and it.provider is not UNSET), model)

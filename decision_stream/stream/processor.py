@@ -31,7 +31,7 @@ INPUTS: dict[str, Kind] = {
     "signals": Sighting | Signal,
 }
 """Input topics, without prefix, and what each carries."""
-OUTPUTS = ("proposals", "decisions", "signals", "journal")
+OUTPUTS = ("proposals", "decisions", "signals", "catalog", "journal")
 DEAD_LETTERS = "dead-letters"
 
 

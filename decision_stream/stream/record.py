@@ -40,7 +40,7 @@ MAX_DEFERRED_BYTES = 32 * 1024
 GENESIS = b"\x00" * 32
 COLD_SUFFIX = b"\x00cold"
 
-PROPOSALS, DECISIONS, SIGNALS, JOURNAL = "proposals", "decisions", "signals", "journal"
+PROPOSALS, DECISIONS, SIGNALS, CATALOG, JOURNAL = "proposals", "decisions", "signals", "catalog", "journal"
 """Names of the output topics, without prefix."""
 
 
@@ -211,7 +211,7 @@ def apply(
     changed = state.cold is not stored.state.cold
     cold_bytes = _encode(state.cold) if changed or not stored.cold_bytes else stored.cold_bytes
     deferred_bytes = stored.deferred_bytes + len(journal)
-    is_quiet = not (changed or effects.outputs or effects.signals or stored.is_new_epoch or stored.is_cold_inside)
+    is_quiet = not (changed or len(outputs) > 1 or stored.is_new_epoch or stored.is_cold_inside)
     is_deferred = may_defer and is_quiet and deferred_bytes <= MAX_DEFERRED_BYTES
     after = StoredScope(
         state=state,
@@ -373,12 +373,12 @@ def _messages(effects: Effects, event: Event, source: Source) -> Iterator[Output
         else:
             yield Output(DECISIONS, encode(output), _context(event, output.decision.trace))
     for message in effects.signals:
-        partition = -1
         if isinstance(message, Sighting):
-            message = replace(message, home=source.partition)
+            yield Output(SIGNALS, encode(replace(message, home=source.partition)), "", message.scope)
         else:
-            partition = message.home
-        yield Output(SIGNALS, encode(message), "", message.scope, partition)
+            yield Output(SIGNALS, encode(message), "", message.scope, message.home)
+    for entry in effects.entries:
+        yield Output(CATALOG, encode(entry), "", entry.model.estimate.model)
 
 
 def _context(event: Event, trace: str) -> str:
@@ -403,7 +403,7 @@ def _journal_record(
         learnings=effects.learnings,
         frontier=effects.frontier,
         outputs=tuple(output.id for output in effects.outputs),
-        signals=tuple(message.id for message in effects.signals) or UNSET,
+        signals=tuple(message.id for message in (*effects.signals, *effects.entries)) or UNSET,
         actor=effects.actor,
         policy_hash=policy.hash,
         engine_version=ENGINE_VERSION,

@@ -22,6 +22,7 @@ CHANNELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "outcomes": (("outcome",), ("receive",)),
     "commands": (("command",), ("receive", "send")),
     "signals": (("sighting", "signal"), ("receive", "send")),
+    "catalog": (("catalog-entry",), ("send",)),
     "journal": (("journal-record",), ("send",)),
     "dead-letters": (("dead-letter",), ("send",)),
 }

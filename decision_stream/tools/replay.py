@@ -16,7 +16,7 @@ from ..model.event import Event
 from ..model.journal import JournalRecord
 from ..model.knowledge import is_aggregate
 from ..model.policy import Policy
-from ..stream.record import DECISIONS, PROPOSALS, SIGNALS, apply, empty
+from ..stream.record import CATALOG, DECISIONS, PROPOSALS, SIGNALS, apply, empty
 from .recording import Recording
 
 _NO_OTHERS: Mapping[str, Policy] = {}
@@ -94,6 +94,8 @@ def _replay_scope(
                 proposals[proposal.id] = proposal
             elif output.topic in sent:
                 sent[output.topic][json.loads(output.value)["id"]] = output.value
+            elif output.topic == CATALOG:
+                continue  # The journal names it, and it is the command in other words.
             elif difference := _difference(value, output.value):
                 return f"{scope}: record {record.sequence} differs: {difference}", applied
     return None, applied

@@ -11,10 +11,11 @@ from types import UnionType
 import msgspec
 
 from ..model.actuation import Directive
+from ..model.command import Command, UpdateCatalog
 from ..model.dead_letter import ReasonCode
 from ..model.event import Event
 from ..model.journal import JournalRecord
-from ..model.knowledge import Sighting, is_aggregate
+from ..model.knowledge import CatalogEntry, Sighting, is_aggregate
 
 MAX_BYTES = 256 * 1024
 FUTURE_TOLERANCE_MS = 5 * 60_000
@@ -22,7 +23,7 @@ FUTURE_TOLERANCE_MS = 5 * 60_000
 CONFLUENT_HEADER_BYTES = 5
 SUPPORTED_VERSION = 1
 
-Message = Event | Directive | JournalRecord
+Message = Event | Directive | CatalogEntry | JournalRecord
 Kind = type[Event] | UnionType
 """What a topic carries: one kind of event, or several that name theirs."""
 
@@ -70,8 +71,8 @@ def parser(kind: Kind) -> Callable[[bytes | None, bytes | None, int], Event]:
             raise _explained(fault, body) from None
         if key is not None and key != event.scope.encode():
             raise MalformedMessage(ReasonCode.KEY_MISMATCH, "the record's key is not the scope named in its value")
-        if is_aggregate(event.scope) and not isinstance(event, Sighting):
-            raise MalformedMessage(ReasonCode.SEMANTIC, "a name with a colon before it is one of the engine's own")
+        if is_aggregate(event.scope) != _is_for_aggregates(event):
+            raise MalformedMessage(ReasonCode.SEMANTIC, "names with a colon before them are for the engine's own")
         if event.at_ms > timestamp_ms + FUTURE_TOLERANCE_MS:
             raise MalformedMessage(
                 ReasonCode.TIME_BOUNDS,
@@ -80,6 +81,10 @@ def parser(kind: Kind) -> Callable[[bytes | None, bytes | None, int], Event]:
         return event
 
     return parse
+
+
+def _is_for_aggregates(event: Event) -> bool:
+    return isinstance(event, Sighting) or (isinstance(event, Command) and isinstance(event.instruction, UpdateCatalog))
 
 
 def _body(value: bytes | None) -> bytes:

@@ -11,7 +11,7 @@ from ..model.dead_letter import DeadLetter
 from ..model.decision import Proposal
 from ..model.insight import Insight
 from ..model.journal import JournalRecord
-from ..model.knowledge import Sighting, Signal
+from ..model.knowledge import CatalogEntry, Sighting, Signal
 from ..model.outcome import Outcome
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,6 +23,7 @@ MESSAGES: dict[str, type] = {
     "command": Command,
     "sighting": Sighting,
     "signal": Signal,
+    "catalog-entry": CatalogEntry,
     "journal-record": JournalRecord,
     "dead-letter": DeadLetter,
 }

@@ -5,7 +5,15 @@ from msgspec.structs import replace
 from decision_stream.engine.step import step
 from decision_stream.model.actuation import BreakRoute
 from decision_stream.model.configuration import Configuration
-from decision_stream.model.knowledge import MEMBERS, Aggregate, ProviderReport, Sighting, Signal, aggregate_of
+from decision_stream.model.knowledge import (
+    MEMBERS,
+    Aggregate,
+    CatalogReader,
+    ProviderReport,
+    Sighting,
+    Signal,
+    aggregate_of,
+)
 from decision_stream.model.policy import KnowledgePolicy, Policy
 from decision_stream.model.state import ColdState, ConfigurationVersion, ScopeState
 from tests.engine.neighbours import Neighbours
@@ -117,7 +125,7 @@ def test_a_quiet_scope_tells_once_a_day():
     told = [neighbours.tell(insight(minute, scope=OURS, configuration=CHEAP)).signals for minute in range(3, 200)]
     assert not any(told) and neighbours[OURS].state.cold is before.cold
     effects = neighbours.tell(insight(24 * 60, scope=OURS, configuration=CHEAP))
-    assert [message.content for message in effects.signals] == [ProviderReport(provider="openai")]
+    assert [message.content for message in effects.signals] == [CatalogReader(), ProviderReport(provider="openai")]
 
 
 def test_switched_off_nothing_is_told():
@@ -161,11 +169,10 @@ def test_a_scope_that_comes_during_an_incident_is_told():
     assert "openai" in neighbours["acme/new/route"].state.cold.knowledge.incidents
 
 
-def test_an_aggregate_is_bounded_and_its_fan_out_fits_into_a_record():
+def test_an_aggregate_is_bounded():
     state = ScopeState(scope=WATCH)
     for number in range(MEMBERS + 1):
-        name = f"tenant-with-a-long-name/service-with-a-long-name/route-{number:04d}"
-        state, effects = step(state, sighting(1, name), Policy())
+        state, effects = step(state, sighting(1, f"a/b/{number}"), Policy())
     assert effects.verdict == "refused" and effects.reasons[0].code == "too_many_members"
     aggregate = state.cold.aggregate
     assert isinstance(aggregate, Aggregate) and len(aggregate.members) == MEMBERS

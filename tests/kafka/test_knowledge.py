@@ -1,6 +1,10 @@
 """What is known across scopes on a real Kafka: it reaches scopes in other partitions, survives a kill, and replays."""
 
+import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import msgspec
@@ -9,7 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from decision_stream.model.actuation import Directive
 from decision_stream.model.configuration import Configuration
 from decision_stream.model.journal import JournalRecord
-from decision_stream.model.knowledge import aggregate_of, is_aggregate
+from decision_stream.model.knowledge import aggregate_of, catalog_aggregates, is_aggregate
 from decision_stream.model.policy import Policy
 from decision_stream.tools.recording import Recording
 from decision_stream.tools.replay import replay
@@ -36,7 +40,7 @@ def heard(records: list[ConsumerRecord], stage: str) -> list[JournalRecord]:
 
 async def recorded(bench) -> Recording:
     recording = Recording()
-    for topic in ("insights", "proposals", "decisions", "signals", "journal"):
+    for topic in ("insights", "commands", "proposals", "decisions", "signals", "journal"):
         for record in await bench.read(topic):
             recording.note(topic, record.value)
     return recording
@@ -45,7 +49,7 @@ async def recorded(bench) -> Recording:
 async def test_an_incident_is_told_across_partitions_and_through_a_kill_and_all_of_it_replays(bench):
     worker = bench.start_worker()
     await bench.publish("insights", windows(SCOPES, range(5)))
-    await bench.wait_for("journal", lambda found: len(heard(found, "gather")) == len(SCOPES))
+    await bench.wait_for("journal", lambda found: len(heard(found, "gather")) == 2 * len(SCOPES))
     await bench.publish("insights", windows(EARLY, range(5, 7), error_rate=0.5))
     await bench.wait_for("journal", lambda found: len(heard(found, "evaluate")) == 5 * 12 + 2 * 9)
     worker.kill()
@@ -71,10 +75,59 @@ async def test_an_incident_is_told_across_partitions_and_through_a_kill_and_all_
         worker.terminate()
         assert worker.wait(60) == 0
     recording = await recorded(bench)
-    told = {msgspec.json.decode(value)["id"] for value in recording.signals.values()}
+    sent = {msgspec.json.decode(value)["id"] for value in recording.signals.values()}
     applied = {json.loads(value)["event_id"] for values in recording.journal.values() for value in values}
-    assert told <= applied, "every sighting and signal was applied"
-    assert [scope for scope in recording.journal if is_aggregate(scope)] == [WATCH]
+    assert sent <= applied, "every sighting and signal was applied"
+    assert {scope for scope in recording.journal if is_aggregate(scope)} == {WATCH, *catalog_aggregates(1)}
     assert replay(recording, Policy()).differences == ()
     assert verify([record.value for record in await bench.read("journal")]).faults == ()
     assert await bench.read("dead-letters") == []
+
+
+MODELS = """
+- {model: cheap, provider: mill, quality: 0.895, quality_stddev: 0.2, cost_usd: 0.002, cost_stddev_usd: 0.0005,
+   latency_p50_ms: 950, latency_p95_ms: 1900, samples: 2000}
+"""
+
+
+def told(bench, *words: str) -> str:
+    environment = {
+        **os.environ,
+        "DS_KAFKA__APP_ID": bench.app_id,
+        "DS_KAFKA__TOPIC_PREFIX": bench.prefix,
+        "DS_KAFKA__PARTITIONS": str(bench.partitions),
+        "COLUMNS": "200",
+    }
+    command = [sys.executable, "-m", "decision_stream", "catalog", *words, "-b", bench.bootstrap_servers]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def test_an_operators_catalogue_changes_what_is_decided_and_a_later_scope_knows_it_too(bench, tmp_path):
+    file = tmp_path / "models.yaml"
+    file.write_text(MODELS)
+    bench.start_worker()
+    early, late = SCOPES[:4], SCOPES[4:6]
+    await bench.publish("insights", windows(early, range(3)))
+    await bench.wait_for("journal", lambda found: len(heard(found, "gather")) == 2 * len(early))
+    assert "the catalogue is empty" in await asyncio.to_thread(told, bench, "show")
+    assert await asyncio.to_thread(told, bench, "apply", str(file), "--dry-run") == "cheap: put in\n"
+    assert await asyncio.to_thread(told, bench, "apply", str(file), "--as", "user:ada") == "cheap: put in\n"
+    await bench.wait_for("journal", lambda found: {entry.scope for entry in heard(found, "hear")} == set(early))
+    await bench.publish("insights", windows(late, range(1)))
+    await bench.wait_for("journal", lambda found: {entry.scope for entry in heard(found, "hear")} == {*early, *late})
+    await bench.publish("insights", windows((*early, *late), range(3, 6)))
+    orders = await bench.wait_for(
+        "decisions", lambda found: {json.loads(record.value)["scope"] for record in found} >= {*early, *late}
+    )
+    directives = [msgspec.json.decode(record.value, type=Directive) for record in orders]
+    assert {directive.decision.kind for directive in directives} == {"model_switch"}
+    assert {directive.decision.changes.model.new for directive in directives} == {"cheap"}
+    shown = json.loads(await asyncio.to_thread(told, bench, "show", "--json"))
+    assert [(entry["model"]["estimate"]["model"], entry["actor"]) for entry in shown] == [("cheap", "user:ada")]
+    assert "mill" in await asyncio.to_thread(told, bench, "show")
+    assert await asyncio.to_thread(told, bench, "apply", str(file)) == "nothing changed\n"
+    bench.workers[0].terminate()
+    assert await asyncio.to_thread(bench.workers[0].wait, 60) == 0
+    assert replay(await recorded(bench), Policy()).differences == ()

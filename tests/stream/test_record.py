@@ -8,11 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from decision_stream.model.command import Tick
+from decision_stream.engine.catalog import MAX_MODELS
+from decision_stream.model.command import Tick, UpdateCatalog
 from decision_stream.model.journal import JournalRecord, Source
-from decision_stream.model.knowledge import Sighting
+from decision_stream.model.knowledge import (
+    MEMBERS,
+    Aggregate,
+    CatalogModel,
+    Member,
+    ProviderReport,
+    Reader,
+    Sighting,
+    Witness,
+)
 from decision_stream.model.policy import Policy
+from decision_stream.model.state import ColdState, ScopeState
 from decision_stream.stream import record
+from decision_stream.stream.config import StreamSettings
 from decision_stream.stream.record import (
     GENESIS,
     ColdRecord,
@@ -26,7 +38,7 @@ from decision_stream.stream.record import (
     load,
     supersedes,
 )
-from tests.factories import SCOPE, command, estimate, insight
+from tests.factories import SCOPE, START_MS, command, estimate, insight
 
 POLICY = Policy()
 CHEAP = (estimate("cheap", quality=0.895, cost_usd=0.002, p95_ms=1_900.0),)
@@ -245,10 +257,11 @@ def test_what_is_deferred_is_bounded(monkeypatch):
 
 def test_what_is_told_names_its_receiver_and_an_answer_goes_where_the_scope_lies():
     told = apply(empty(SCOPE), Source(topic="insights", partition=7, offset=0), insight(0), POLICY)
-    (sighting,) = [output for output in told.outputs if output.topic == "signals"]
+    sightings = [output for output in told.outputs if output.topic == "signals"]
+    sighting = next(output for output in sightings if output.to.startswith(":provider/"))
     heard = msgspec.json.decode(sighting.value, type=Sighting)
     assert (sighting.to, sighting.partition, heard.home) == (heard.scope, -1, 7)
-    assert told.stored.outbox[0].outputs[0] == sighting, "it is told again after a crash"
+    assert sighting in told.stored.outbox[0].outputs, "it is told again after a crash"
     stored, offset, answers = empty(heard.scope), 0, []
     for member in range(8):
         for number, is_troubled in ((1, False), (2, True)):
@@ -259,3 +272,27 @@ def test_what_is_told_names_its_receiver_and_an_answer_goes_where_the_scope_lies
             answers += [output for output in done.outputs if output.topic == "signals"]
     assert answers and {output.partition for output in answers} == {7}
     assert {output.to for output in answers} == {f"a/b/{member}" for member in range(8)}
+
+
+@pytest.mark.parametrize("what", ["provider", "catalog"])
+def test_what_an_aggregate_tells_all_its_members_fits_into_a_record_beside_a_full_outbox(what):
+    long, number = "x" * 128, 2**53 - 2
+    name = ":catalog/all/0" if what == "catalog" else f":provider/{'y' * 64}/0"
+    about = replace(estimate(long), provider=long, quality=1.0 / 3.0, cost_usd=1.0 / 3.0, latency_p95_ms=1e9 / 3.0)
+    fact = Witness(START_MS) if what == "provider" else Reader()
+    members = {
+        f"{'t' * 64}/{'s' * 64}/{place:070d}": Member(number, 4_000_000, START_MS, fact) for place in range(MEMBERS)
+    }
+    models = {str(place): CatalogModel(estimate=about) for place in range(MAX_MODELS - 1)}
+    aggregate = Aggregate(members, number, catalog=models if what == "catalog" else {})
+    state = ScopeState(scope=name, cold=ColdState(aggregate=aggregate))
+    if what == "catalog":
+        event = command(1, UpdateCatalog(model=CatalogModel(estimate=about)), scope=name)
+    else:
+        told = ProviderReport(provider=long, is_troubled=True)
+        event = Sighting(id="s", scope=name, at_ms=START_MS, member=min(members), number=number + 1, content=told)
+    done = apply(replace(empty(name), state=state), Source(topic="signals", partition=3, offset=0), event, POLICY)
+    assert len(done.effects.signals) == MEMBERS
+    assert len(done.writes) == 1, "the first write of an owner holds the cold part too"
+    waiting = StreamSettings(bootstrap_servers="localhost:1").max_outbox_bytes
+    assert len(done.writes[0][1]) + waiting < record.MAX_STATE_BYTES
