@@ -15,7 +15,7 @@ from ..model.knowledge import CatalogEntry, CatalogModel, catalog_aggregates
 from ..model.metrics import ModelEstimate
 from ..stream.address import client_options
 from ..wire.codec import encode
-from .verify import read_topic
+from .topic import records_of
 
 RETIRED = "retired"
 
@@ -67,7 +67,11 @@ def newest(values: Iterable[bytes]) -> dict[str, CatalogEntry]:
 
 def read(bootstrap_servers: str, topic: str) -> dict[str, CatalogEntry]:
     """What the catalogue's topic holds now. Raises `BrokerUnavailable`."""
-    return newest(read_topic(bootstrap_servers, topic))
+    return newest(asyncio.run(_values(bootstrap_servers, topic)))
+
+
+async def _values(bootstrap_servers: str, topic: str) -> list[bytes]:
+    return [record.value async for record in records_of(bootstrap_servers, topic)]
 
 
 def changed(wanted: Iterable[CatalogModel], held: Mapping[str, CatalogEntry]) -> list[CatalogModel]:
