@@ -3,7 +3,7 @@
 The file has the seed's layout (appendix A): `engine`, `strategies.<name>.{enabled, priority, config}`, `safety`,
 `validation`, `monitoring`; and `ramp`, `breaker`, `knowledge`, `catalog` and `kafka` beside them. A key is the field's
 name without its unit: `decision_timeout` for `decision_timeout_ms`. Durations are written `30s`, `5m`, `7d`.
-`DS_SAFETY__MAX_COST_INCREASE=0.2` overrides a key.
+`DS_SAFETY__MAX_COST_INCREASE=0.2` overrides a key. What is marked as secret is repeated in no message.
 """
 
 import dataclasses
@@ -208,7 +208,8 @@ def parse(text: str, environment: Mapping[str, str], source: str = "settings") -
     try:
         document = yaml.load(text, Loader=_StrictLoader) or {}
     except yaml.YAMLError as fault:
-        raise BadSettings(f"{source} is not YAML: {fault}") from fault
+        # Without the line itself, which may hold a secret; nor is it the cause that a traceback would show.
+        raise BadSettings(f"{source} is not YAML: {_where(fault)}") from None
     if not isinstance(document, dict):
         raise BadSettings(f"{source} holds {type(document).__name__}, expected a mapping")
     errors: list[str] = []
@@ -222,6 +223,23 @@ def parse(text: str, environment: Mapping[str, str], source: str = "settings") -
         raise BadSettings(f"{source} has {len(errors)} mistake(s):\n" + "\n".join(f"  {error}" for error in errors))
     kafka, monitoring, api = built.pop("kafka"), built.pop("monitoring"), built.pop("api")
     return Settings(policy=Policy(**built, **strategies, catalog=catalog), kafka=kafka, monitoring=monitoring, api=api)
+
+
+def shown(settings: Any) -> Any:
+    """The settings as they may be shown: a secret that is set is `***`."""
+    found = {}
+    for info in fields(settings):
+        value = getattr(settings, info.name)
+        if is_secret(info.type):
+            found[info.name] = "***" if value else msgspec.to_builtins(value)
+        else:
+            found[info.name] = shown(value) if isinstance(value, Struct) else msgspec.to_builtins(value)
+    return found
+
+
+def is_secret(kind: Any) -> bool:
+    """Whether a setting of this type is marked as secret."""
+    return any(isinstance(it, Meta) and (it.extra or {}).get("secret") for it in getattr(kind, "__metadata__", ()))
 
 
 def duration_ms(text: str) -> int:
@@ -266,14 +284,14 @@ def _strategies(section: Any, errors: list[str]) -> dict[str, Any]:
     built = {}
     for name, kind in STRATEGIES.items():
         path = f"strategies.{name}"
-        entry = section.get(name) or {}
+        entry = _read(section.get(name)) or {}
         if not isinstance(entry, dict):
             errors.append(f"{path}: found {_kind(entry)}, expected a mapping")
             continue
         allowed = ["enabled", "priority", "config"]
         errors += [_unknown(key, allowed, f"{path}.") for key in entry if key not in allowed]
         switches = {key: entry[key] for key in ("enabled", "priority") if key in entry}
-        config = entry.get("config") or {}
+        config = _read(entry.get("config")) or {}
         if not isinstance(config, dict):
             errors.append(f"{path}.config: found {_kind(config)}, expected a mapping")
             continue
@@ -284,6 +302,7 @@ def _strategies(section: Any, errors: list[str]) -> dict[str, Any]:
 
 def _build(kind: type[Struct], section: Any, path: str, errors: list[str]) -> Any:
     """A struct from a mapping; mistakes are added to the list."""
+    section = _read(section)
     if not isinstance(section, dict):
         errors.append(f"{path}: found {_kind(section)}, expected a mapping")
         return None
@@ -311,6 +330,7 @@ def _build(kind: type[Struct], section: Any, path: str, errors: list[str]) -> An
 
 
 def _duration(value: Any, info: FieldInfo, path: str, errors: list[str]) -> Any:
+    value = _read(value)
     if value == 0:
         return 0
     if not isinstance(value, str):
@@ -324,10 +344,12 @@ def _duration(value: Any, info: FieldInfo, path: str, errors: list[str]) -> Any:
 
 
 def _leaf(value: Any, kind: Any, path: str, errors: list[str]) -> Any:
+    is_text = getattr(kind, "__origin__", kind) is str
+    value = value.text if is_text and isinstance(value, _Told) else _read(value)
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as fault:
-        errors.append(f"{path}: found {value!r}; {fault}")
+        errors.append(f"{path}: {fault}" if is_secret(kind) else f"{path}: found {value!r}; {fault}")
         return None
 
 
@@ -345,17 +367,37 @@ def _override(document: dict[Any, Any], environment: Mapping[str, str], errors: 
             continue
         place: Any = document
         for part in path[:-1]:
-            nested = place.get(part) if isinstance(place, dict) else None
-            if nested is None and isinstance(place, dict):
-                nested = place[part] = {}
+            nested = _read(place.get(part)) if isinstance(place, dict) else None
+            if isinstance(place, dict):
+                nested = place[part] = {} if nested is None else nested
             place = nested
         if not isinstance(place, dict):
             errors.append(f"{variable}: {'.'.join(path[:-1])} is no mapping")
             continue
-        try:
-            place[path[-1]] = yaml.safe_load(environment[variable])
-        except yaml.YAMLError:
-            errors.append(f"{variable}: the value is not YAML")
+        place[path[-1]] = _Told(environment[variable])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Told:
+    """A value of the environment, which is the text itself where text is wanted: a secret may be of digits."""
+
+    text: str
+
+
+def _read(value: Any) -> Any:
+    """What YAML reads in a value of the environment; its text where that is not YAML."""
+    if not isinstance(value, _Told):
+        return value
+    try:
+        return yaml.safe_load(value.text)
+    except yaml.YAMLError:
+        return value.text
+
+
+def _where(fault: yaml.YAMLError) -> str:
+    if isinstance(fault, yaml.MarkedYAMLError) and fault.problem_mark is not None:
+        return f"line {fault.problem_mark.line + 1}, column {fault.problem_mark.column + 1}: {fault.problem}"
+    return "it holds characters that YAML forbids"
 
 
 def _kind(value: Any) -> str:

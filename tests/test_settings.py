@@ -1,5 +1,6 @@
 """Settings: the seed's file loads, every mistake is named, and nothing is guessed."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from decision_stream.model.policy import Policy, Response, ThompsonSampling
-from decision_stream.settings import BadSettings, Settings, duration_ms, load, parse, shown_duration
+from decision_stream.settings import BadSettings, Settings, duration_ms, load, parse, shown, shown_duration
 
 EXAMPLE = Path(__file__).parents[1] / "deploy" / "decision_engine.yaml"
 MINUTE_MS = 60_000
@@ -122,3 +123,60 @@ def test_durations(text, value_ms):
 def test_the_stream_gets_every_setting_of_kafka():
     stream = parse("kafka: {partitions: 3, app_id: x, tick_interval: 0, linger: 20ms}", {}).stream("host:1")
     assert (stream.partitions, stream.app_id, stream.tick_interval_ms, stream.linger_ms) == (3, "x", 0, 20)
+
+
+CANARY = "canary-5d1e7a"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DS_API__REDIS_URL", f"redis://:{CANARY}@host:6379/0"),
+        ("DS_API__WEBHOOK__SECRET", "1234567890123456789"),
+        ("DS_API__WEBHOOK__SECRET", f"a: {CANARY} # not a comment"),
+        ("DS_API__WEBHOOK__SECRET", "yes"),
+        ("DS_API__WEBHOOK__SECRET", f"@{CANARY}"),
+        ("DS_API__WEBHOOK__SECRET", "{}"),
+        ("DS_API__WEBHOOK__SECRET", f"[{CANARY}"),
+    ],
+)
+def test_text_of_the_environment_is_taken_as_it_is(variable, value):
+    api = load(environment={variable: value}).api
+    assert value in (api.redis_url, api.webhook.secret)
+
+
+@pytest.mark.parametrize(
+    ("text", "environment"),
+    [
+        (f"api:\n  redis_url: [{CANARY}]\n", {}),
+        (f"api:\n  redis_url: {CANARY}: x\n", {}),
+        (f"api:\n  redis_url: '{CANARY}\n", {}),
+        (f'api:\n  redis_url: "{CANARY}\x07"\n', {}),
+        (f"api:\n  webhook: {{url: 'http://example.org/{CANARY}', secret: {CANARY * 2}}}\n", {}),
+        (f"api:\n  webhook: {{url: https://example.org, secret: {'x' * 501 + CANARY}}}\n", {}),
+        (f"api:\n  webhook: {CANARY}\n", {}),
+        (f"api:\n  tokens: [{{name: ada, sha256: {CANARY}}}]\n", {}),
+        (f"api:\n  tokens: {CANARY}\n", {}),
+        ("", {"DS_API__TOKENS": f"[{{name: ada, sha256: {CANARY}}}]"}),
+        ("", {"DS_API__WEBHOOK": CANARY}),
+        ("", {"DS_API__WEBHOOK__SECRET": CANARY, "DS_API__WEBHOOK__URL": f"ftp://{CANARY}"}),
+        (f"kafka:\n  bootstrap_servers: user:{CANARY}@host:9092\n", {}),
+    ],
+)
+def test_a_mistake_in_a_secret_is_told_without_it(text, environment):
+    with pytest.raises(BadSettings) as told:
+        parse(text, environment)
+    assert CANARY not in str(told.value) and CANARY not in repr(told.value.__cause__)
+
+
+def test_secrets_are_shown_as_stars_and_appear_in_no_repr():
+    token = {"name": "ada", "sha256": "ab" * 32}
+    webhook = {"url": f"https://example.org/{CANARY}", "secret": f"{CANARY}-{CANARY}"}
+    document = {"api": {"redis_url": f"redis://:{CANARY}@host/0", "tokens": [token], "webhook": webhook}}
+    settings = parse(json.dumps(document), {})
+    api = shown(settings)["api"]
+    assert (api["redis_url"], api["tokens"], api["webhook"]["url"], api["webhook"]["secret"]) == ("***",) * 4
+    for told in (json.dumps(shown(settings)), repr(settings), str(settings.api), repr(settings.api.webhook)):
+        assert CANARY not in told and "ab" * 32 not in told
+    assert shown(load(environment={}))["api"]["redis_url"] == ""
+    assert shown(load(environment={}))["kafka"]["partitions"] == 12

@@ -41,7 +41,9 @@ def config_check(file: Path) -> None:
 
 @config_app.command("show")
 def config_show(config: Config = None) -> None:
-    """Print the settings in force, defaults included, as JSON."""
-    import msgspec
+    """Print the settings in force, defaults included, as JSON; secrets are shown as ***."""
+    import json
 
-    print(msgspec.json.format(msgspec.json.encode(settings_of(config)), indent=2).decode())
+    from ..settings import shown
+
+    print(json.dumps(shown(settings_of(config)), indent=2))

@@ -66,3 +66,5 @@ def api(
         uvloop.run(serve_api(settings.api, engine))
     except (Unprotected, Unavailable, ValueError) as fault:
         fail(fault)
+    except OSError as fault:
+        fail(f"cannot listen on {settings.api.host}:{settings.api.port}: {fault.strerror or fault}")

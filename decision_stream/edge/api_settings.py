@@ -1,11 +1,25 @@
 """Settings of the REST API."""
 
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
 from ..model.scalars import Name
+
+MIN_SECRET = 16
+SECRET = {"secret": True}
+"""Marks a setting that is repeated in no message and shown by no command."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class ApiToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,12 +41,28 @@ class WebhookSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Where to tell of pending approvals and of rollbacks."""
 
     # Empty: nobody is told. https, or http to this machine.
-    url: Annotated[str, Meta(max_length=2_000, pattern="^(https?://.*)?$")] = ""
-    # Signs what is told (HMAC-SHA256); never told itself, best set by DS_API__WEBHOOK__SECRET.
-    secret: Annotated[str, Meta(max_length=500)] = ""
+    url: Annotated[str, Meta(max_length=2_000, extra=SECRET)] = ""
+    # Signs what is told (HMAC-SHA256): 16 characters at least, or `whsec_` and base64. Never told itself, best set by
+    # DS_API__WEBHOOK__SECRET.
+    secret: Annotated[str, Meta(max_length=500, extra=SECRET)] = ""
+    # For one attempt; an answer that redirects counts as a failure.
     timeout_s: Annotated[float, Meta(gt=0.0, le=60.0)] = 5.0
     # A message that cannot be delivered for so long is given up with an error in the log.
     give_up_s: Annotated[float, Meta(gt=0.0, le=86_400.0)] = 3_600.0
+
+    def __post_init__(self) -> None:
+        if not self.url:
+            return
+        # Neither is repeated in a message: both may be secret.
+        try:
+            found = urlsplit(self.url)
+            scheme, host, _ = found.scheme, found.hostname or "", found.port
+        except ValueError:
+            scheme, host = "", ""
+        if not host or not (scheme == "https" or (scheme == "http" and is_loopback(host))):
+            raise ValueError("url must begin with https, or with http and name this machine")
+        if len(self.secret) < MIN_SECRET:
+            raise ValueError(f"a webhook needs a secret of {MIN_SECRET} characters at least")
 
     def __repr__(self) -> str:
         """Without the secret; the URL may hold one too."""
@@ -48,12 +78,12 @@ class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     database: Annotated[str, Meta(min_length=1)] = ".decision_stream/read-model.sqlite"
     # Empty: SQLite. Otherwise the read model is kept in this Redis, redis://[:password@]host:port/0, which several
     # API processes may share. It may hold a password: it is never told, and best set by DS_API__REDIS_URL.
-    redis_url: Annotated[str, Meta(max_length=1_000)] = ""
+    redis_url: Annotated[str, Meta(max_length=1_000, extra=SECRET)] = ""
     # The newest decisions of all scopes, and the newest journal records of each scope; older ones are in the topics.
     keep_decisions: Annotated[int, Meta(ge=10, le=10_000_000)] = 100_000
     keep_records: Annotated[int, Meta(ge=10, le=1_000_000)] = 1_000
     # Without tokens only a loopback address is accepted.
-    tokens: tuple[ApiToken, ...] = ()
+    tokens: Annotated[tuple[ApiToken, ...], Meta(extra=SECRET)] = ()
     # Rows of one page at most.
     max_page: Annotated[int, Meta(ge=1, le=1_000)] = 200
     # The time that orders carry: the wall's, or, where events are played faster than the wall's clock or from the past,

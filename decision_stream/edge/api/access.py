@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from hashlib import sha256
-from ipaddress import ip_address
 
-from ..api_settings import ApiSettings, ApiToken
+from ..api_settings import ApiSettings, ApiToken, is_loopback
 
 
 class Role(IntEnum):
@@ -53,14 +52,6 @@ def check_bind(settings: ApiSettings) -> None:
         f"api.host is {settings.host}, which others can reach, and api.tokens is empty; "
         "add a token (`decision-stream api --new-token NAME`) or listen on 127.0.0.1"
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def caller_of(authorization: str | None, settings: ApiSettings, now: datetime | None = None) -> Caller | None:

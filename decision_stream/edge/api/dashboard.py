@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
-from ..api_settings import ApiSettings
+from ..api_settings import ApiSettings, is_loopback
 from ..read_model import ReadModel, Unavailable
-from .access import Caller, is_loopback
+from .access import Caller
 
 PAGES = Path(__file__).with_name("pages")
 KINDS = {
