@@ -172,7 +172,10 @@ def forget_measurements(turn: Turn, *, keep_baselines: bool = False) -> None:
     start over.
     """
     hot = turn.hot
-    alarms = {name: Alarm(baseline=alarm.baseline) if keep_baselines else Alarm() for name, alarm in hot.alarms.items()}
+    alarms = {
+        name: Alarm(baseline=alarm.baseline, loads=alarm.loads) if keep_baselines else Alarm()
+        for name, alarm in hot.alarms.items()
+    }
     live = hot.live if keep_baselines else Live()
     turn.hot = replace(
         hot, live=live, watches={name: Watch() for name in hot.watches}, alarms=alarms, drift=b"", drift_pending=()

@@ -30,12 +30,14 @@ class Watch(Struct, frozen=True, kw_only=True, array_like=True):
 class Alarm(Struct, frozen=True, kw_only=True, array_like=True):
     """A sequential alarm.
 
-    Its frozen baseline over windows, the running statistics, and for how many windows it fires.
+    Its frozen baseline over windows, the running statistics, and for how many windows it fires. `loads` is what is
+    usual at each load where the metric depends on it (packed by `stats.like_load`).
     """
 
     baseline: Moments = Moments()
     statistics: tuple[float, ...] = ()
     firing_windows: int = 0
+    loads: bytes = b""
 
 
 class Live(Struct, frozen=True, kw_only=True, array_like=True):

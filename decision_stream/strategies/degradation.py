@@ -2,7 +2,7 @@
 
 Each window average is turned so that larger is worse and spreads evenly (errors by the angular transform, latency by
 the logarithm), is moved towards the baseline by the tolerated change, and drives a Shiryaev-Roberts mixture
-(stats/shift_alarm.py).
+(stats/shift_alarm.py). Latency is compared at like load (stats/like_load.py): a surge slows every model down.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,13 @@ from math import asin, log, sqrt
 from ..model.insight import Insight, Metric
 from ..model.policy import DegradationPolicy
 from ..model.state import Alarm
+from ..stats import like_load
+from ..stats.moments import Moments
 from ..stats.shift_alarm import normal_score, updated
 from ..stats.shiryaev_roberts import level
+from .estimates import P95_ERROR, P95_SCORE
 
+MINUTE_MS = 60_000
 MIN_SAMPLES = 20
 """Samples of a window below which its average is too rough to judge."""
 
@@ -22,13 +26,15 @@ MIN_SAMPLES = 20
 class Observation:
     """A window's average of one metric, larger is worse.
 
-    `deviation` is its sampling error, `tolerance` the allowed rise.
+    `deviation` is its sampling error, `tolerance` the allowed rise. `load`, requests per minute, is given where the
+    metric follows it.
     """
 
     metric: Metric
     value: float
     deviation: float
     tolerance: float
+    load: float | None = None
 
 
 def observations(insight: Insight, rules: DegradationPolicy) -> tuple[Observation, ...]:
@@ -62,26 +68,59 @@ def observations(insight: Insight, rules: DegradationPolicy) -> tuple[Observatio
                 Observation(
                     metric=Metric.LATENCY,
                     value=log(insight.performance.latency_p95_ms),
-                    deviation=0.0,
+                    deviation=_p95_error(insight) / sqrt(requests),
                     tolerance=log(1.0 + rules.min_latency_rise),
+                    load=requests * MINUTE_MS / insight.window_ms,
                 )
             )
     return tuple(found)
 
 
+def _p95_error(insight: Insight) -> float:
+    """Standard error of the logarithm of a p95 from one request, by the spread of the two quantiles."""
+    p50_ms, p95_ms = insight.performance.latency_p50_ms, insight.performance.latency_p95_ms
+    return P95_ERROR * log(p95_ms / p50_ms) / P95_SCORE if 0.0 < p50_ms < p95_ms else 0.0
+
+
 def listened(alarm: Alarm, seen: Observation, rules: DegradationPolicy) -> Alarm:
     """The alarm after a window.
 
-    First it learns its baseline, which then stays as it is, so that slow drift cannot poison it.
+    First it learns its baseline, which then stays as it is, so that slow drift cannot poison it. What is usual at a
+    load that comes later is learnt when it comes, from windows that are no worse than tolerated.
     """
     if alarm.baseline.count < rules.baseline_windows:
-        return Alarm(baseline=alarm.baseline.apply(seen.value))
+        return Alarm(baseline=alarm.baseline.apply(seen.value), loads=_learned(alarm, seen))
+    usual, allowed = _usual(alarm, seen)
     least = max(seen.deviation, 1e-6)
-    score = normal_score(seen.value - seen.tolerance, alarm.baseline, least)
+    score = normal_score(seen.value - allowed, usual, least)
     statistics = updated(alarm.statistics, score)
     firing = level(statistics) >= rules.average_run_length
     return Alarm(
         baseline=alarm.baseline,
         statistics=statistics,
         firing_windows=min(alarm.firing_windows + 1, 1_000_000) if firing else 0,
+        loads=_learned(alarm, seen) if score <= 0.0 else alarm.loads,
     )
+
+
+def is_load(alarm: Alarm, insight: Insight, rules: DegradationPolicy, limit_ms: float) -> bool:
+    """Whether a p95 latency beyond the limit is what this load explains, of a route that keeps the limit at less load.
+
+    Not before the alarm has its baseline: until then nobody knows what is usual.
+    """
+    seen = next((it for it in observations(insight, rules) if it.metric is Metric.LATENCY), None)
+    if seen is None or seen.load is None or alarm.baseline.count < rules.baseline_windows or alarm.firing_windows:
+        return False
+    quiet = like_load.usual_at(alarm.loads, like_load.LEAST_LOAD)
+    usual, allowed = _usual(alarm, seen)
+    return quiet is not None and quiet.moments.mean <= log(limit_ms) and seen.value - allowed <= usual.mean
+
+
+def _usual(alarm: Alarm, seen: Observation) -> tuple[Moments, float]:
+    """What the window is compared with, and how far beyond it is allowed: latency may rise with a load never seen."""
+    known = None if seen.load is None else like_load.usual_at(alarm.loads, seen.load)
+    return (alarm.baseline, seen.tolerance) if known is None else (known.moments, seen.tolerance + known.explained)
+
+
+def _learned(alarm: Alarm, seen: Observation) -> bytes:
+    return alarm.loads if seen.load is None else like_load.learned(alarm.loads, seen.value, seen.load)

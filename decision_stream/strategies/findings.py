@@ -7,6 +7,7 @@ from ..model.insight import Anomaly, Metric, Severity
 from ..model.policy import Response, ThresholdPolicy
 from ..model.state import Watch
 from ..stats.shiryaev_roberts import level
+from .degradation import is_load
 from .limits import readings, severity_of
 from .protocol import View
 
@@ -38,24 +39,33 @@ def _violations(view: View, rules: ThresholdPolicy) -> list[Finding]:
         if not watch.firing:
             continue
         severity = severity_of(reading.excess)
+        response = _response_to_violation(severity, rules.responses.on_threshold_violation)
+        overloaded = severity is Severity.HIGH and reading.metric is Metric.LATENCY and _is_load(view, reading.limit)
         found.append(
             Finding(
                 code="limit_broken",
                 metric=reading.metric,
                 severity=severity,
-                response=_response_to_violation(severity, rules.responses.on_threshold_violation),
+                # There is nothing to undo: another load would be slow under every configuration.
+                response=Response.ALERT if overloaded else response,
                 evidence=Evidence(
                     method="hard_limit",
                     metric=reading.metric,
                     samples=view.insight.performance.requests * watch.windows,
                     statistic=reading.value,
                     threshold=reading.limit,
-                    detail=f"broken for {watch.windows} windows in a row",
+                    detail=f"broken for {watch.windows} windows in a row"
+                    + (", by no more than the load explains" if overloaded else ""),
                 ),
                 onset=watch.windows == rules.performance.for_windows,
             )
         )
     return found
+
+
+def _is_load(view: View, limit_ms: float) -> bool:
+    alarm = view.state.hot.alarms.get(Metric.LATENCY.value)
+    return alarm is not None and is_load(alarm, view.insight, view.policy.threshold_based.degradation, limit_ms)
 
 
 def _response_to_violation(severity: Severity, configured: Response) -> Response:
