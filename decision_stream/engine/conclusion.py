@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from ..model.knowledge import Aggregate, CatalogNews, ProviderHealth
+from ..model.knowledge import Aggregate, CatalogNews, ProviderHealth, Quota
 
-Content = ProviderHealth | CatalogNews
+Content = ProviderHealth | CatalogNews | Quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from ..strategies.budget import observed
 from ..strategies.protocol import Strategy, View
 from ..strategies.recommendations import not_understood
 from ..strategies.registry import STRATEGIES
-from . import budget, isolation, recovery, tell
+from . import budget, isolation, recovery, slots, tell
 from .conflicts import Candidate, facets_of, resolve
 from .deadlines import pass_time
 from .ending import proposed
@@ -41,6 +41,7 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     budget.tell(turn, was_over=purse is not None and purse.is_over)
     tell.presence(turn)
     tell.health(turn)
+    slots.keep(turn)
     if turn.cold.route_broken_until_ms:
         turn.refuse("engine", "route_broken", limit=float(turn.cold.route_broken_until_ms))
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)

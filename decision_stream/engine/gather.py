@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from ..model.command import Command, Tick, UpdateCatalog
 from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
-from ..model.knowledge import MEMBERS, Aggregate, CatalogReader, Member, ProviderReport, Sighting, Signal
+from ..model.knowledge import MEMBERS, Aggregate, CatalogReader, Member, Needs, ProviderReport, Sighting, Signal
 from ..model.policy import KnowledgePolicy
-from . import catalog, provider_health
+from . import catalog, provider_health, quotas
 from .conclusion import Conclusion
 from .identity import derived_id
 from .turn import Turn
@@ -34,6 +34,8 @@ def gather(turn: Turn, sighting: Sighting) -> Effects:
             found = provider_health.take(before, sighting, known, turn.at_ms, turn.policy.knowledge)
         case CatalogReader():
             found = catalog.welcome(before, sighting, known, turn.at_ms)
+        case Needs():
+            found = quotas.take(before, sighting, known, turn.at_ms, turn.policy.knowledge)
     _conclude(turn, found)
     return turn.effects(Stage.GATHER, Verdict.LEARNED)
 

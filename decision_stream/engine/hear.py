@@ -4,7 +4,8 @@ from msgspec.structs import replace
 
 from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
-from ..model.knowledge import CatalogModel, CatalogNews, Knowledge, ProviderHealth, Signal
+from ..model.knowledge import CatalogModel, CatalogNews, Knowledge, ProviderHealth, Quota, Signal
+from . import slots
 from .turn import Turn
 
 MAX_AGGREGATES = 64
@@ -22,14 +23,18 @@ def hear(turn: Turn, signal: Signal) -> Effects:
         turn.refuse("knowledge", "too_many_aggregates", signal.aggregate, float(len(heard)), float(MAX_AGGREGATES))
         return turn.effects(Stage.HEAR, Verdict.REFUSED)
     knowledge = replace(knowledge, heard=heard)
+    turn.update(knowledge=knowledge)
     match signal.content:
         case ProviderHealth() as health:
-            knowledge = _with_health(knowledge, health)
+            turn.update(knowledge=_with_health(knowledge, health))
             turn.learned(f"provider_incident:{health.provider}", None, 1.0 if health.has_incident else 0.0)
         case CatalogNews(models=models):
-            knowledge = _with_models(knowledge, models)
+            turn.update(knowledge=_with_models(knowledge, models))
             turn.learned("catalog", None, float(len(models)))
-    turn.update(knowledge=knowledge)
+        case Quota() as quota:
+            if not slots.hear(turn, quota):
+                turn.refuse("knowledge", "answer_to_an_older_need", signal.aggregate, float(quota.answers))
+            turn.learned("tenant_slots", None, float(len(quota.slots)))
     return turn.effects(Stage.HEAR, Verdict.LEARNED)
 
 

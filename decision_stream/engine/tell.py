@@ -6,7 +6,7 @@ A quiet scope tells nothing, so that it pays nothing.
 from msgspec.structs import replace
 
 from ..model.insight import Metric
-from ..model.knowledge import CatalogReader, ProviderReport, Sighting, aggregate_of
+from ..model.knowledge import CatalogReader, Needs, ProviderReport, Sighting, aggregate_of
 from ..strategies.attribution import recent, serving
 from ..strategies.models import provider_of
 from .identity import derived_id
@@ -22,7 +22,7 @@ def presence(turn: Turn) -> None:
     told = turn.cold.told.reader_at_ms
     if not rules.enabled or turn.configuration is None or (told is not None and turn.at_ms - told < rules.renewal_ms):
         return
-    _tell(turn, aggregate_of("catalog", "all", turn.scope, rules.shards), CatalogReader())
+    tell(turn, aggregate_of("catalog", "all", turn.scope, rules.shards), CatalogReader())
     turn.update(told=replace(turn.cold.told, reader_at_ms=turn.at_ms))
 
 
@@ -81,10 +81,11 @@ def _is_changed(turn: Turn) -> bool:
 
 
 def _tell_provider(turn: Turn, report: ProviderReport) -> None:
-    _tell(turn, aggregate_of("provider", report.provider, turn.scope, turn.policy.knowledge.shards), report)
+    tell(turn, aggregate_of("provider", report.provider, turn.scope, turn.policy.knowledge.shards), report)
 
 
-def _tell(turn: Turn, aggregate: str, content: ProviderReport | CatalogReader) -> None:
+def tell(turn: Turn, aggregate: str, content: ProviderReport | CatalogReader | Needs) -> None:
+    """Tell an aggregate something, under the scope's next number."""
     number = turn.cold.told.number + 1
     turn.update(told=replace(turn.cold.told, number=number))
     turn.signal(

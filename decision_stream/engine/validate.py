@@ -20,7 +20,7 @@ from ..model.effect import Effects, Subject
 from ..model.journal import Stage, Transition, Verdict
 from ..model.lifecycle import DecisionState
 from ..model.state import LiveDecision
-from . import breaker, budget
+from . import breaker, budget, slots
 from .checks import autonomy_of, constraint_checks, evidence_checks, impact_checks, risk_check, standing_checks
 from .deadlines import pass_time
 from .execution import execute, path
@@ -57,10 +57,13 @@ def validate(turn: Turn, proposal: Proposal) -> Effects:
         checks.append(_safety_check(turn, proposal, target))
     else:
         checks += budget.checks(turn, proposal)
+        checks += slots.check(turn, proposal)
         paused = breaker.refusal(turn)
         checks.append(Check(name="breaker", passed=paused is None, detail=paused or ""))
         checks.append(risk_check(risk.level, risk.score, turn.policy))
     failed = [check for check in checks if not check.passed]
+    if [check.name for check in failed] == [slots.NAME]:
+        slots.ask(turn, proposal)
     if failed or target is None:
         return _reject(turn, proposal, failed)
     if proposal.is_safety and _may_act_alone(turn):

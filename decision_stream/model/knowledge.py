@@ -5,6 +5,7 @@ before it that no scope may have, such as `:provider/openai/0`. A signal goes to
 its own, so that replay sees what the decision saw.
 """
 
+from enum import StrEnum
 from hashlib import sha256
 from typing import Literal
 
@@ -19,6 +20,13 @@ MEMBERS = 250
 """Scopes that an aggregate knows at most: what one event sends to all of them has to fit into its stored outbox."""
 PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 LONGEST_PART = 64
+
+
+class Slot(StrEnum):
+    """What a tenant's scopes may have under way in limited number."""
+
+    CHANGE = "change"
+    EXPERIMENT = "experiment"
 
 
 def aggregate_of(kind: str, name: str, scope: str, shards: int) -> str:
@@ -36,6 +44,11 @@ def aggregate_of(kind: str, name: str, scope: str, shards: int) -> str:
 def catalog_aggregates(shards: int) -> tuple[str, ...]:
     """All keepers of the catalogue: a change is told to each."""
     return tuple(f"{AGGREGATE_MARK}catalog/all/{shard}" for shard in range(shards))
+
+
+def tenant_of(scope: str) -> str:
+    """The first part of a scope's name."""
+    return scope.partition("/")[0]
 
 
 def is_aggregate(scope: str) -> bool:
@@ -59,6 +72,12 @@ class CatalogReader(Struct, frozen=True, kw_only=True, tag_field="kind", tag="ca
     """A scope that wants to hear of the catalogue of models."""
 
 
+class Needs(Struct, frozen=True, kw_only=True, tag_field="kind", tag="needs"):
+    """The slots of its tenant that a scope holds or waits for; none of them when it only says that it is there."""
+
+    slots: tuple[Slot, ...] = ()
+
+
 class Sighting(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sighting"):
     """What one scope, the `member`, tells an aggregate; `home` is the partition in which the scope lies.
 
@@ -72,7 +91,7 @@ class Sighting(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sightin
     member: ScopeName
     home: Count = 0
     number: Count
-    content: ProviderReport | CatalogReader
+    content: ProviderReport | CatalogReader | Needs
     traceparent: Traceparent | UnsetType = UNSET
 
 
@@ -119,6 +138,13 @@ class CatalogNews(Struct, frozen=True, kw_only=True, tag_field="kind", tag="cata
     models: tuple[CatalogModel, ...]
 
 
+class Quota(Struct, frozen=True, kw_only=True, tag_field="kind", tag="quota"):
+    """The slots of its tenant that a scope holds now; `answers` is the number of the sighting it answers."""
+
+    slots: tuple[Slot, ...]
+    answers: Count
+
+
 class Signal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="signal"):
     """What an aggregate has concluded, told to one scope that lies in partition `home`; `number` counts its news."""
 
@@ -129,7 +155,7 @@ class Signal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="signal"):
     aggregate: AggregateName
     home: Count
     number: Count
-    content: ProviderHealth | CatalogNews
+    content: ProviderHealth | CatalogNews | Quota
     traceparent: Traceparent | UnsetType = UNSET
 
 
@@ -137,7 +163,7 @@ class Told(Struct, frozen=True, kw_only=True):
     """What a scope has told and when, so that it tells only what changed; `number` counts its sightings.
 
     `calm_since_ms` is when the trouble it told of was last seen to end, 0 otherwise; `reader_at_ms` when it last asked
-    for the catalogue.
+    for the catalogue; `needs` is what it last asked of its tenant, in the sighting `needs_number`.
     """
 
     number: int = 0
@@ -145,10 +171,13 @@ class Told(Struct, frozen=True, kw_only=True):
     report: ProviderReport | None = None
     calm_since_ms: int = 0
     reader_at_ms: int | None = None
+    needs: Needs | None = None
+    needs_at_ms: int = 0
+    needs_number: int = 0
 
 
 class Knowledge(Struct, frozen=True, kw_only=True):
-    """What a scope has heard: providers with an incident by name, the catalogue by model.
+    """What a scope has heard: providers with an incident by name, the catalogue by model, its tenant's slots.
 
     `heard` is the newest number by aggregate.
     """
@@ -156,6 +185,8 @@ class Knowledge(Struct, frozen=True, kw_only=True):
     heard: dict[str, int] = {}
     incidents: dict[str, ProviderHealth] = {}
     catalog: dict[str, CatalogModel] = {}
+    quota: Quota | None = None
+    quota_at_ms: int = 0
 
 
 class Witness(Struct, frozen=True, array_like=True, tag=1):
@@ -173,13 +204,20 @@ class Reader(Struct, frozen=True, array_like=True, tag=2):
     """A scope that is told of the catalogue."""
 
 
+class Claim(Struct, frozen=True, array_like=True, tag=3):
+    """The slots that a scope wants, and since when; those of them that it was granted."""
+
+    since: dict[Slot, int] = {}
+    granted: tuple[Slot, ...] = ()
+
+
 class Member(Struct, frozen=True, array_like=True):
     """The newest word of a scope that lies in partition `home`; `number` is that of its sighting."""
 
     number: int
     home: int
     heard_at_ms: int
-    fact: Witness | Reader
+    fact: Witness | Reader | Claim
 
 
 class Aggregate(Struct, frozen=True, array_like=True):

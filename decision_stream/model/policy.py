@@ -17,6 +17,7 @@ from ..stats.bandits import setting
 from .command import Autonomy
 from .configuration import Configuration
 from .decision import RiskLevel
+from .knowledge import Slot
 from .metrics import ModelEstimate
 from .scalars import Count, Millis, Name, Share, Unit, Usd
 
@@ -429,10 +430,26 @@ class KnowledgePolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     days_between_false_incidents: Annotated[float, Meta(ge=1.0, le=1e6)] = 365.0
     # What was heard of an incident is void after this, unless it is heard again.
     incident_ms: DurationMs = 2 * HOUR_MS
+    # Scopes of a tenant, the first part of their names, that may have a change under way, or an experiment, at once; 0
+    # is no limit. A scope that was never answered goes by its own limits.
+    tenant_changes: Count = 0
+    tenant_experiments: Count = 0
+    # A slot that is not used for this long is given back.
+    slot_idle_ms: DurationMs = 10 * MINUTE_MS
     # A trouble is over when no alarm came back for this long.
     calm_ms: DurationMs = 10 * MINUTE_MS
     # A scope tells again what it told this long ago; one that is silent for twice as long is not counted.
     renewal_ms: DurationMs = DAY_MS
+
+    def __post_init__(self) -> None:
+        for slot in Slot:
+            cap = self.tenant_slots(slot)
+            if 0 < cap < self.shards:
+                raise ValueError(f"{cap} tenant slots for a {slot} are fewer than {self.shards} shards")
+
+    def tenant_slots(self, slot: Slot) -> int:
+        """How many scopes of a tenant may hold this slot; 0 is no limit."""
+        return self.tenant_experiments if slot is Slot.EXPERIMENT else self.tenant_changes
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
