@@ -25,7 +25,8 @@ SIZES = {"phone": (390, 844), "desktop": (1280, 900)}
 """Width and height of the views that every page is tested in."""
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while the driver runs, no other test could start an event loop in this thread.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:
