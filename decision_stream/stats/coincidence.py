@@ -9,8 +9,6 @@ independent sources; it is the first term of the bounds for scan statistics in G
 
 from math import expm1
 
-from scipy.special import bdtrc
-
 
 def false_alarms_per_day(sources: int, needed: int, per_day: float, window_days: float) -> float:
     """Upper bound on how often `needed` of the `sources` coincide by chance, per day; `needed` from 2 to `sources`.
@@ -20,6 +18,8 @@ def false_alarms_per_day(sources: int, needed: int, per_day: float, window_days:
     """
     if not 2 <= needed <= sources:
         raise ValueError(f"{needed} of {sources} sources; needed is from 2 to the number of sources")
+    from scipy.special import bdtrc  # type: ignore[import-untyped]  # a worker without incidents does without it
+
     share = -expm1(-per_day * window_days)
     return sources * per_day * float(bdtrc(needed - 2, sources - 1, share))
 
