@@ -183,7 +183,7 @@ def configurations(turn: Turn, experiment: Experiment) -> dict[str, Configuratio
 
 def priors(turn: Turn, served: dict[str, Configuration]) -> dict[str, ModelEstimate]:
     """What is said of the model of each arm, by the arm's configuration id."""
-    known = known_models(turn.policy, turn.cold, turn.at_ms)
+    known = known_models(turn.policy, turn.cold, turn.at_ms, turn.hot.live)
     found = {one.id: known[one.model] for one in served.values() if one.model in known}
     in_use = estimate_in_use(turn.hot.live, served[CONTROL].model)
     return found if in_use is None else {**found, served[CONTROL].id: in_use}

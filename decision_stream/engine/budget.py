@@ -32,7 +32,7 @@ def reservation_usd(
 
 def _rise_of(turn: Turn, challenger: ConfigurationChanges) -> float:
     """Relative rise of the cost per request, never below 0: what is known of a model, else the most that is allowed."""
-    known = known_models(turn.policy, turn.cold, turn.at_ms)
+    known = known_models(turn.policy, turn.cold, turn.at_ms, turn.hot.live)
     present_usd = turn.hot.live.cost_usd
     model = challenger.model.new if challenger.model and challenger.facets == (Facet.MODEL,) else None
     if model in known and present_usd > 0.0:

@@ -40,6 +40,7 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     asked = _take_in(turn, insight, asked)
     budget.tell(turn, was_over=purse is not None and purse.is_over)
     tell.presence(turn)
+    tell.experience(turn)
     tell.health(turn)
     slots.keep(turn)
     if turn.cold.route_broken_until_ms:

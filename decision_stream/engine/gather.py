@@ -9,10 +9,20 @@ from msgspec.structs import replace
 from ..model.command import Command, Tick, UpdateCatalog
 from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
-from ..model.knowledge import MEMBERS, Aggregate, CatalogReader, Member, Needs, ProviderReport, Sighting, Signal
+from ..model.knowledge import (
+    MEMBERS,
+    Aggregate,
+    CatalogReader,
+    Contribution,
+    Member,
+    Needs,
+    ProviderReport,
+    Sighting,
+    Signal,
+)
 from ..model.policy import KnowledgePolicy
-from . import catalog, provider_health, quotas
-from .conclusion import Conclusion
+from . import catalog, pooling, provider_health, quotas
+from .conclusion import Conclusion, Content
 from .identity import derived_id
 from .turn import Turn
 
@@ -24,6 +34,12 @@ def gather(turn: Turn, sighting: Sighting) -> Effects:
     if known is not None and sighting.number <= known.number:
         turn.refuse("aggregate", "already_told", sighting.member, float(sighting.number), float(known.number))
         return turn.effects(Stage.GATHER, Verdict.STALE)
+    if isinstance(sighting.content, Contribution):
+        found = pooling.take(before, sighting, known, turn.at_ms)
+        _conclude(turn, found)
+        assert found.answer is not None
+        _signal(turn, sighting.member, sighting.home, sighting.number, found.answer)
+        return turn.effects(Stage.GATHER, Verdict.LEARNED)
     kept = _kept(before.members, turn.at_ms, turn.policy.knowledge)
     if sighting.member not in kept and len(kept) >= MEMBERS:
         turn.refuse("aggregate", "too_many_members", sighting.member, float(len(kept)), float(MEMBERS))
@@ -61,21 +77,27 @@ def direct(turn: Turn, command: Command) -> Effects:
 
 def _conclude(turn: Turn, found: Conclusion) -> None:
     number = found.aggregate.number + bool(found.mail)
-    turn.update(aggregate=replace(found.aggregate, number=number))
+    after = found.aggregate if not found.mail else replace(found.aggregate, number=number)
+    if after != turn.cold.aggregate:
+        turn.update(aggregate=after)
     if found.alert is not None:
         turn.alert(*found.alert)
     for scope, content in found.mail:
-        turn.signal(
-            Signal(
-                id=derived_id(turn.scope, number, scope),
-                scope=scope,
-                at_ms=turn.at_ms,
-                aggregate=turn.scope,
-                home=found.aggregate.members[scope].home,
-                number=number,
-                content=content,
-            )
+        _signal(turn, scope, after.members[scope].home, number, content)
+
+
+def _signal(turn: Turn, scope: str, home: int, number: int, content: Content) -> None:
+    turn.signal(
+        Signal(
+            id=derived_id(turn.scope, number, scope),
+            scope=scope,
+            at_ms=turn.at_ms,
+            aggregate=turn.scope,
+            home=home,
+            number=number,
+            content=content,
         )
+    )
 
 
 def _kept(members: dict[str, Member], at_ms: int, rules: KnowledgePolicy) -> dict[str, Member]:

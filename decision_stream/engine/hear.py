@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
-from ..model.knowledge import CatalogModel, CatalogNews, Knowledge, ProviderHealth, Quota, Signal
+from ..model.knowledge import CatalogModel, CatalogNews, Knowledge, Priors, ProviderHealth, Quota, Signal
 from . import slots
 from .turn import Turn
 
@@ -31,6 +31,10 @@ def hear(turn: Turn, signal: Signal) -> Effects:
         case CatalogNews(models=models):
             turn.update(knowledge=_with_models(knowledge, models))
             turn.learned("catalog", None, float(len(models)))
+        case Priors(pooled=pooled):
+            if pooled != knowledge.priors:
+                turn.update(knowledge=replace(knowledge, priors=pooled))
+            turn.learned("priors", None, float(len(pooled)))
         case Quota() as quota:
             if not slots.hear(turn, quota):
                 turn.refuse("knowledge", "answer_to_an_older_need", signal.aggregate, float(quota.answers))

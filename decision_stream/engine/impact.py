@@ -9,9 +9,11 @@ from statistics import NormalDist
 
 from ..model.decision import Evidence, ImpactEstimate, Interval, PredictedImpact
 from ..model.insight import Metric
+from ..model.knowledge import Comparison
 from ..model.state import LiveDecision, Measured
 from ..stats.calibration import LEVEL, Calibration
 from ..strategies.estimates import estimate_of_arm
+from . import tell
 from .realised import PARTS, realised, utility_gain
 from .turn import Turn
 
@@ -75,6 +77,11 @@ def learn_models(turn: Turn, live: LiveDecision) -> None:
             turn.learned(f"model:{model}", before, measured[model].estimate.quality, live.decision.id)
     newest = sorted(measured, key=lambda model: (-measured[model].at_ms, model))[:MAX_MEASURED]
     turn.update(measured={model: measured[model] for model in sorted(newest)})
+    found = realised(live.ramp)
+    if live.ramp.treatment.quality.count >= LEAST_MEASURED and set(found) == set(PARTS):
+        ratios = {part: min(max(it.log_ratio, -LARGEST), LARGEST) for part, it in found.items()}
+        samples = live.ramp.treatment.quality.count
+        tell.experience(turn, (Comparison(old=change.old, new=change.new, samples=samples, **ratios),))
 
 
 def _corrected(said: ImpactEstimate, own: Interval, learnt: Calibration) -> tuple[ImpactEstimate, Interval]:

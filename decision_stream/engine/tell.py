@@ -6,7 +6,16 @@ A quiet scope tells nothing, so that it pays nothing.
 from msgspec.structs import replace
 
 from ..model.insight import Metric
-from ..model.knowledge import CatalogReader, Needs, ProviderReport, Sighting, aggregate_of
+from ..model.knowledge import (
+    CatalogReader,
+    Comparison,
+    Contribution,
+    Needs,
+    ProviderReport,
+    Sighting,
+    aggregate_of,
+    tenant_of,
+)
 from ..strategies.attribution import recent, serving
 from ..strategies.models import provider_of
 from .identity import derived_id
@@ -24,6 +33,18 @@ def presence(turn: Turn) -> None:
         return
     tell(turn, aggregate_of("catalog", "all", turn.scope, rules.shards), CatalogReader())
     turn.update(told=replace(turn.cold.told, reader_at_ms=turn.at_ms))
+
+
+def experience(turn: Turn, comparisons: tuple[Comparison, ...] = ()) -> None:
+    """Tell what was measured of models, or ask what others have; without news, once in the renewal time."""
+    rules, told = turn.policy.knowledge, turn.cold.told.asked_at_ms
+    if not rules.enabled or turn.configuration is None:
+        return
+    if not comparisons and told is not None and turn.at_ms - told < rules.renewal_ms:
+        return
+    aggregate = aggregate_of("prior", tenant_of(turn.scope), turn.scope, rules.shards)
+    tell(turn, aggregate, Contribution(comparisons=comparisons))
+    turn.update(told=replace(turn.cold.told, asked_at_ms=turn.at_ms))
 
 
 def health(turn: Turn) -> None:
@@ -84,7 +105,7 @@ def _tell_provider(turn: Turn, report: ProviderReport) -> None:
     tell(turn, aggregate_of("provider", report.provider, turn.scope, turn.policy.knowledge.shards), report)
 
 
-def tell(turn: Turn, aggregate: str, content: ProviderReport | CatalogReader | Needs) -> None:
+def tell(turn: Turn, aggregate: str, content: ProviderReport | CatalogReader | Needs | Contribution) -> None:
     """Tell an aggregate something, under the scope's next number."""
     number = turn.cold.told.number + 1
     turn.update(told=replace(turn.cold.told, number=number))

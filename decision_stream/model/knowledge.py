@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from .metrics import ModelEstimate
-from .scalars import AggregateName, Count, EventTime, Identifier, Name, ScopeName
+from .scalars import AggregateName, Count, EventTime, Identifier, LogRatio, Name, ScopeName, Variance
 from .trace import Traceparent
 
 AGGREGATE_MARK = ":"
@@ -78,6 +78,26 @@ class Needs(Struct, frozen=True, kw_only=True, tag_field="kind", tag="needs"):
     slots: tuple[Slot, ...] = ()
 
 
+class Comparison(Struct, frozen=True, kw_only=True):
+    """What a ramp measured of a model against the one before it: natural logarithms of new over old.
+
+    `latency` is that of the 95th percentile; `samples` are the scored requests of the new model.
+    """
+
+    old: Name
+    new: Name
+    quality: LogRatio
+    cost: LogRatio
+    latency: LogRatio
+    samples: Count
+
+
+class Contribution(Struct, frozen=True, kw_only=True, tag_field="kind", tag="contribution"):
+    """What a scope has measured of models, if anything, and that it wants to hear what others did."""
+
+    comparisons: tuple[Comparison, ...] = ()
+
+
 class Sighting(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sighting"):
     """What one scope, the `member`, tells an aggregate; `home` is the partition in which the scope lies.
 
@@ -91,7 +111,7 @@ class Sighting(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sightin
     member: ScopeName
     home: Count = 0
     number: Count
-    content: ProviderReport | CatalogReader | Needs
+    content: ProviderReport | CatalogReader | Needs | Contribution
     traceparent: Traceparent | UnsetType = UNSET
 
 
@@ -145,6 +165,30 @@ class Quota(Struct, frozen=True, kw_only=True, tag_field="kind", tag="quota"):
     answers: Count
 
 
+class PooledComparison(Struct, frozen=True, kw_only=True):
+    """What to expect of one model against another on the next scope, from what `scopes` scopes measured.
+
+    Means and variances of the natural logarithms of new over old; `samples` are the requests behind all of it.
+    """
+
+    old: Name
+    new: Name
+    scopes: Count
+    samples: Count
+    quality: LogRatio
+    quality_variance: Variance
+    cost: LogRatio
+    cost_variance: Variance
+    latency: LogRatio
+    latency_variance: Variance
+
+
+class Priors(Struct, frozen=True, kw_only=True, tag_field="kind", tag="priors"):
+    """What the other scopes of the tenant measured of models, pooled."""
+
+    pooled: tuple[PooledComparison, ...] = ()
+
+
 class Signal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="signal"):
     """What an aggregate has concluded, told to one scope that lies in partition `home`; `number` counts its news."""
 
@@ -155,15 +199,16 @@ class Signal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="signal"):
     aggregate: AggregateName
     home: Count
     number: Count
-    content: ProviderHealth | CatalogNews | Quota
+    content: ProviderHealth | CatalogNews | Quota | Priors
     traceparent: Traceparent | UnsetType = UNSET
 
 
 class Told(Struct, frozen=True, kw_only=True):
     """What a scope has told and when, so that it tells only what changed; `number` counts its sightings.
 
-    `calm_since_ms` is when the trouble it told of was last seen to end, 0 otherwise; `reader_at_ms` when it last asked
-    for the catalogue; `needs` is what it last asked of its tenant, in the sighting `needs_number`.
+    `calm_since_ms` is when the trouble it told of was last seen to end, 0 otherwise; `reader_at_ms` and `asked_at_ms`
+    are when it last asked for the catalogue and for priors; `needs` is what it last asked of its tenant, in the
+    sighting `needs_number`.
     """
 
     number: int = 0
@@ -171,13 +216,14 @@ class Told(Struct, frozen=True, kw_only=True):
     report: ProviderReport | None = None
     calm_since_ms: int = 0
     reader_at_ms: int | None = None
+    asked_at_ms: int | None = None
     needs: Needs | None = None
     needs_at_ms: int = 0
     needs_number: int = 0
 
 
 class Knowledge(Struct, frozen=True, kw_only=True):
-    """What a scope has heard: providers with an incident by name, the catalogue by model, its tenant's slots.
+    """What a scope has heard: providers with an incident by name, the catalogue by model, its tenant's slots, priors.
 
     `heard` is the newest number by aggregate.
     """
@@ -187,6 +233,7 @@ class Knowledge(Struct, frozen=True, kw_only=True):
     catalog: dict[str, CatalogModel] = {}
     quota: Quota | None = None
     quota_at_ms: int = 0
+    priors: tuple[PooledComparison, ...] = ()
 
 
 class Witness(Struct, frozen=True, array_like=True, tag=1):
@@ -211,13 +258,19 @@ class Claim(Struct, frozen=True, array_like=True, tag=3):
     granted: tuple[Slot, ...] = ()
 
 
+class Compared(Struct, frozen=True, array_like=True, tag=4):
+    """What a scope has measured of models, oldest first."""
+
+    comparisons: tuple[Comparison, ...] = ()
+
+
 class Member(Struct, frozen=True, array_like=True):
     """The newest word of a scope that lies in partition `home`; `number` is that of its sighting."""
 
     number: int
     home: int
     heard_at_ms: int
-    fact: Witness | Reader | Claim
+    fact: Witness | Reader | Claim | Compared
 
 
 class Aggregate(Struct, frozen=True, array_like=True):

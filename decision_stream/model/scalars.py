@@ -12,6 +12,8 @@ Millis = Annotated[float, Meta(ge=0.0, le=1e9, description="a duration in millis
 Seconds = Annotated[float, Meta(ge=0.0, le=1e9, description="a duration in seconds")]
 Usd = Annotated[float, Meta(ge=0.0, le=1e6, description="US dollars")]
 Ratio = Annotated[float, Meta(gt=-1.0, le=1e6, description="a relative change; 0.1 is ten percent more")]
+LogRatio = Annotated[float, Meta(ge=-50.0, le=50.0, description="natural logarithm of a ratio")]
+Variance = Annotated[float, Meta(ge=0.0, le=1e6, description="a variance")]
 EventTime = Annotated[int, Meta(ge=0, le=4_102_444_800_000, description="milliseconds since 1970 UTC")]
 Identifier = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$(?!\n)")]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from math import exp, log, log1p, sqrt
 from statistics import NormalDist
 
+from msgspec.structs import replace
+
 from ..model.decision import ImpactEstimate, Interval, PredictedImpact
 from ..model.metrics import ArmSample, ModelEstimate
 from ..model.policy import ParetoPolicy, ReferenceRange
@@ -65,6 +67,53 @@ def estimate_of_arm(model: str, arm: ArmSample) -> ModelEstimate:
         latency_p50_ms=median_ms,
         latency_p95_ms=median_ms * exp(P95_SCORE * sigma),
         samples=arm.quality.count,
+    )
+
+
+def log_errors(estimate: ModelEstimate) -> tuple[float, float, float]:
+    """Standard errors of the logarithms of quality, cost and p95 latency; for a positive quality and cost."""
+    root = sqrt(max(estimate.samples, 1))
+    return (
+        estimate.quality_stddev / root / max(estimate.quality, 1e-6),
+        estimate.cost_stddev_usd / root / max(estimate.cost_usd, 1e-12),
+        P95_ERROR * _log_spread(estimate) / root,
+    )
+
+
+def estimate_with_errors(
+    model: str,
+    *,
+    quality: float,
+    cost_usd: float,
+    latency_p50_ms: float,
+    latency_p95_ms: float,
+    quality_error: float,
+    cost_error: float,
+    latency_error: float,
+    most_samples: int,
+) -> ModelEstimate:
+    """An estimate with these standard errors, each of a logarithm.
+
+    The spread of latency follows from its quantiles, so its error says how many samples the estimate is worth, at most
+    `most_samples`; the other spreads are those that give their errors with so many.
+    """
+    made = ModelEstimate(
+        model=model,
+        quality=quality,
+        quality_stddev=0.0,
+        cost_usd=cost_usd,
+        cost_stddev_usd=0.0,
+        latency_p50_ms=latency_p50_ms,
+        latency_p95_ms=latency_p95_ms,
+        samples=0,
+    )
+    worth = (P95_ERROR * _log_spread(made) / max(latency_error, 1e-6)) ** 2
+    samples = max(1, int(min(worth, most_samples)))
+    return replace(
+        made,
+        quality_stddev=min(1.0, quality_error * quality * sqrt(samples)),
+        cost_stddev_usd=cost_error * cost_usd * sqrt(samples),
+        samples=samples,
     )
 
 

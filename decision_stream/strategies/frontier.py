@@ -37,9 +37,10 @@ class Place:
 
 def survey(view: View, current: Scored, rules: ParetoPolicy) -> list[Place]:
     """Every known model but the one in use, in the order of names."""
+    known = known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live)
     places = [
         _placed(view, scored(estimate, rules), current, rules)
-        for model, estimate in sorted(known_models(view.policy, view.state.cold, view.at_ms).items())
+        for model, estimate in sorted(known.items())
         if model != view.configuration.model
     ]
     feasible = [place.scored for place in places if not place.code]

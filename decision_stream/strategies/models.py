@@ -4,15 +4,18 @@ from msgspec import UNSET
 
 from ..model.metrics import ModelEstimate
 from ..model.policy import Policy
-from ..model.state import ColdState
-from .estimates import pooled
+from ..model.state import ColdState, Live
+from .estimates import estimate_in_use, pooled
+from .priors import refined
+
+NOT_MEASURED = Live()
 
 
-def known_models(policy: Policy, cold: ColdState, at_ms: int) -> dict[str, ModelEstimate]:
+def known_models(policy: Policy, cold: ColdState, at_ms: int, live: Live = NOT_MEASURED) -> dict[str, ModelEstimate]:
     """The best word on each model, by name. A word on the scope goes before the catalogue's.
 
     The catalogue is what operators told the engine, else the policy's. A retired model is not known, unless it is in
-    use.
+    use. With the measurements of the model in use, what other scopes measured of another against it counts too.
 
     >>> known_models(Policy(), ColdState(), 0)
     {}
@@ -22,6 +25,10 @@ def known_models(policy: Policy, cold: ColdState, at_ms: int) -> dict[str, Model
     if catalog:
         known |= {model: entry.estimate for model, entry in catalog.items()}
     known |= cold.estimates
+    if cold.knowledge.priors and cold.configuration is not None:
+        in_use = estimate_in_use(live, cold.configuration.model)
+        if in_use is not None:
+            known = refined(known, in_use, cold.knowledge.priors)
     for model, measured in cold.measured.items():
         if at_ms - measured.at_ms <= policy.pareto.measured_for_ms:
             told = known.get(model)

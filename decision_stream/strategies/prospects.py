@@ -38,7 +38,7 @@ def candidates(view: View, rules: ReinforcementPolicy) -> tuple[dict[str, float]
 
     To explore what constraints would refuse is for nothing.
     """
-    known = known_models(view.policy, view.state.cold, view.at_ms)
+    known = known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live)
     current = estimate_in_use(view.state.hot.live, view.configuration.model)
     offered: dict[str, float] = {}
     refused: list[Reason] = []
@@ -63,7 +63,7 @@ def chance_of_gain(view: View, model: str, rules: ReinforcementPolicy) -> float:
     return _chance(
         view,
         model,
-        known_models(view.policy, view.state.cold, view.at_ms),
+        known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live),
         estimate_in_use(view.state.hot.live, view.configuration.model),
         rules,
     )

@@ -246,7 +246,7 @@ def _likeliest(offered: dict[str, float], rules: ReinforcementPolicy) -> tuple[s
 
 def _primed(view: View, chosen: tuple[str, ...], rules: ReinforcementPolicy) -> Bandit:
     """The bandit with what is said of the models that are new to it."""
-    known = known_models(view.policy, view.state.cold, view.at_ms)
+    known = known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live)
     said = {prospects.arm_of(view.configuration, model): known[model] for model in chosen}
     current = estimate_in_use(view.state.hot.live, view.configuration.model)
     if current is not None:

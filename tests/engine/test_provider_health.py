@@ -9,6 +9,7 @@ from decision_stream.model.knowledge import (
     MEMBERS,
     Aggregate,
     CatalogReader,
+    Contribution,
     ProviderReport,
     Sighting,
     Signal,
@@ -125,7 +126,11 @@ def test_a_quiet_scope_tells_once_a_day():
     told = [neighbours.tell(insight(minute, scope=OURS, configuration=CHEAP)).signals for minute in range(3, 200)]
     assert not any(told) and neighbours[OURS].state.cold is before.cold
     effects = neighbours.tell(insight(24 * 60, scope=OURS, configuration=CHEAP))
-    assert [message.content for message in effects.signals] == [CatalogReader(), ProviderReport(provider="openai")]
+    assert [message.content for message in effects.signals] == [
+        CatalogReader(),
+        Contribution(),
+        ProviderReport(provider="openai"),
+    ]
 
 
 def test_switched_off_nothing_is_told():

@@ -49,7 +49,7 @@ async def recorded(bench) -> Recording:
 async def test_an_incident_is_told_across_partitions_and_through_a_kill_and_all_of_it_replays(bench):
     worker = bench.start_worker()
     await bench.publish("insights", windows(SCOPES, range(5)))
-    await bench.wait_for("journal", lambda found: len(heard(found, "gather")) == 2 * len(SCOPES))
+    await bench.wait_for("journal", lambda found: len(heard(found, "gather")) == 3 * len(SCOPES))
     await bench.publish("insights", windows(EARLY, range(5, 7), error_rate=0.5))
     await bench.wait_for("journal", lambda found: len(heard(found, "evaluate")) == 5 * 12 + 2 * 9)
     worker.kill()
@@ -110,7 +110,7 @@ async def test_an_operators_catalogue_changes_what_is_decided_and_a_later_scope_
     bench.start_worker()
     early, late = SCOPES[:4], SCOPES[4:6]
     await bench.publish("insights", windows(early, range(3)))
-    await bench.wait_for("journal", lambda found: len(heard(found, "gather")) == 2 * len(early))
+    await bench.wait_for("journal", lambda found: len(heard(found, "gather")) == 3 * len(early))
     assert "the catalogue is empty" in await asyncio.to_thread(told, bench, "show")
     assert await asyncio.to_thread(told, bench, "apply", str(file), "--dry-run") == "cheap: put in\n"
     assert await asyncio.to_thread(told, bench, "apply", str(file), "--as", "user:ada") == "cheap: put in\n"
