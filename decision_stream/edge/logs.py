@@ -32,6 +32,8 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING if level != "debug" else logging.DEBUG)
+    # At DEBUG it writes down every request with its fields, of which one is the password.
+    logging.getLogger("aiokafka.conn").setLevel(max(logging.INFO, root.level))
 
 
 def _is_no_chatter(record: logging.LogRecord) -> bool:
