@@ -12,7 +12,7 @@ from .turn import Turn
 def pass_time(turn: Turn) -> None:
     """Act on every deadline that engine time has reached."""
     now_ms = turn.at_ms
-    if any(pending.deadline_ms <= now_ms for pending in turn.cold.pending):
+    if turn.cold.pending and any(pending.deadline_ms <= now_ms for pending in turn.cold.pending):
         turn.update(pending=tuple(pending for pending in turn.cold.pending if pending.deadline_ms > now_ms))
     breaker.wake(turn)
     recovery.pass_time(turn)

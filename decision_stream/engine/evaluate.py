@@ -35,9 +35,10 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     if turn.hot.windows and insight.at_ms <= turn.hot.insight_at_ms:
         turn.refuse("engine", "late_insight", "this window or a later one was already evaluated")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
-    asked = tuple(strategy for strategy in strategies if _is_asked(turn, strategy))
+    asked = tuple([strategy for strategy in strategies if _is_asked(turn, strategy)])
     known, purse = turn.cold.estimates, turn.hot.purse
-    asked = _take_in(turn, insight, asked)
+    is_measured = _is_measured(turn, insight)
+    asked = _take_in(turn, insight, asked, is_measured)
     budget.tell(turn, was_over=purse is not None and purse.is_over)
     tell.presence(turn)
     tell.experience(turn)
@@ -46,7 +47,7 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     if turn.cold.route_broken_until_ms:
         turn.refuse("engine", "route_broken", limit=float(turn.cold.route_broken_until_ms))
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
-    if not _is_measured(turn, insight):
+    if not is_measured:
         turn.refuse("engine", "other_configuration", "the window measured another configuration than the one in use")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
 
@@ -54,6 +55,8 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     if insight.recommendations:
         turn.explain(tuple(not_understood(insight)))
     candidates = _ask(turn, insight, asked, is_news=turn.cold.estimates is not known)
+    if not candidates:
+        return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
     winners, losers = resolve(candidates, turn.cold, lambda idea: budget.is_urgent(turn, idea.impact))
     turn.explain(tuple(losers))
     for number, winner in enumerate(winners):
@@ -72,7 +75,7 @@ def _adopt(turn: Turn, insight: Insight) -> None:
 def _is_asked(turn: Turn, strategy: Strategy) -> bool:
     if not strategy.is_enabled(turn.policy):
         turn.refuse(strategy.name, "disabled")
-    elif isolation.is_paused(turn, strategy.name):
+    elif turn.cold.strategies and isolation.is_paused(turn, strategy.name):
         until_ms = turn.cold.strategies[strategy.name].paused_until_ms
         turn.refuse(strategy.name, "strategy_paused", limit=float(until_ms))
     else:
@@ -80,18 +83,25 @@ def _is_asked(turn: Turn, strategy: Strategy) -> bool:
     return False
 
 
-def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> tuple[Strategy, ...]:
+def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...], is_measured: bool) -> tuple[Strategy, ...]:
     """Take in the window; the strategies that could observe it, and may therefore be asked."""
-    sound = strategies
-    served = turn.hot.served + insight.performance.requests
-    hot = replace(turn.hot, windows=turn.hot.windows + 1, insight_at_ms=insight.at_ms, served=served)
-    if _is_measured(turn, insight) and not turn.cold.route_broken_until_ms:
-        experiment = turn.cold.experiment
-        # An exploration's slice is thin and holds no dearer model: what it adds to the window moves neither the
-        # measurements of the configuration in use by much, nor an alarm before the exploration's own guards stop it.
-        ramping = any(live.ramp is not None or live.decision.kind == "circuit_break" for live in turn.cold.live)
-        if not ramping and (experiment is None or experiment.yields):
-            hot = replace(hot, live=taken_in(hot.live, insight))
+    sound, before, experiment = strategies, turn.hot, turn.cold.experiment
+    is_ours = is_measured and not turn.cold.route_broken_until_ms
+    ramping = bool(turn.cold.live) and any(
+        live.ramp is not None or live.decision.kind == "circuit_break" for live in turn.cold.live
+    )
+    # An exploration's slice is thin and holds no dearer model: what it adds to the window moves neither the
+    # measurements of the configuration in use by much, nor an alarm before the exploration's own guards stop it.
+    is_pure = is_ours and not ramping and (experiment is None or experiment.yields)
+    hot = replace(
+        before,
+        windows=before.windows + 1,
+        insight_at_ms=insight.at_ms,
+        served=before.served + insight.performance.requests,
+        live=taken_in(before.live, insight) if is_pure else before.live,
+        purse=observed(before.purse, insight, turn.at_ms),
+    )
+    if is_ours:
         for strategy in strategies:
             # One of the two broad excepts of the engine: a broken optimiser must not silence the safety strategy.
             try:
@@ -103,7 +113,6 @@ def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> 
             # The window mixes two configurations. Hard limits hold for both; what is compared with the past is the
             # business of the ramp's guards, which know what change was promised. An experiment promises nothing: its
             # alarms go on, or a model that gets worse for all arms at once would go unseen for days.
-            before = turn.hot
             hot = replace(
                 hot,
                 alarms=before.alarms,
@@ -111,8 +120,7 @@ def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...]) -> 
                 drift_pending=before.drift_pending,
                 drifted_at_ms=before.drifted_at_ms,
             )
-    purse = observed(hot.purse, insight, turn.at_ms)
-    turn.hot = hot if purse is None else replace(hot, purse=purse)
+    turn.hot = hot
     news = [estimate for estimate in insight.candidates if _is_news(estimate, turn.cold.estimates.get(estimate.model))]
     if news:
         turn.update(estimates=_kept({**turn.cold.estimates, **{estimate.model: estimate for estimate in news}}))
@@ -139,8 +147,9 @@ def _kept(estimates: dict[str, ModelEstimate]) -> dict[str, ModelEstimate]:
 def _is_measured(turn: Turn, insight: Insight) -> bool:
     """Whether the window speaks of the configuration in use, or of one that is being ramped up."""
     assert turn.configuration is not None
-    ramped = [turn.target_of(live.decision) for live in turn.cold.live if live.ramp is not None]
-    return any(measures(insight, configuration) for configuration in (turn.configuration, *ramped))
+    return measures(insight, turn.configuration) or any(
+        measures(insight, turn.target_of(live.decision)) for live in turn.cold.live if live.ramp is not None
+    )
 
 
 def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...], *, is_news: bool) -> list[Candidate]:
@@ -160,14 +169,16 @@ def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...], *, is_n
         except Exception as fault:
             isolation.failed(turn, strategy.name, fault)
             continue
-        isolation.succeeded(turn, strategy.name)
+        if turn.cold.strategies:
+            isolation.succeeded(turn, strategy.name)
         turn.explain(opinion.reasons)
-        turn.picture(opinion.frontier)
-        turn.alerts(opinion.alerts)
-        candidates += [
-            Candidate(idea=idea, strategy=strategy.name, priority=strategy.priority(turn.policy), rank=rank)
-            for rank, idea in enumerate(opinion.ideas)
-        ]
+        if opinion.frontier:
+            turn.picture(opinion.frontier)
+        if opinion.alerts:
+            turn.alerts(opinion.alerts)
+        for rank, idea in enumerate(opinion.ideas):
+            priority = strategy.priority(turn.policy)
+            candidates.append(Candidate(idea=idea, strategy=strategy.name, priority=priority, rank=rank))
     return candidates
 
 

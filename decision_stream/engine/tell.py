@@ -74,10 +74,12 @@ def health(turn: Turn) -> None:
 
 def _is_troubled(turn: Turn) -> bool:
     watches, alarms = turn.hot.watches, turn.hot.alarms
-    is_troubled = any(
-        (metric in watches and watches[metric].firing) or (metric in alarms and alarms[metric].firing_windows)
-        for metric in SHARED
-    )
+    is_troubled = False
+    for metric in SHARED:
+        watch, alarm = watches.get(metric), alarms.get(metric)
+        if (watch is not None and watch.firing) or (alarm is not None and alarm.firing_windows):
+            is_troubled = True
+            break
     if is_troubled and turn.cold.told.calm_since_ms:
         turn.update(told=replace(turn.cold.told, calm_since_ms=0))
     return is_troubled

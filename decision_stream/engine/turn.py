@@ -84,8 +84,8 @@ class Turn:
         self._learnings.append(Learning(what=what, before=before, after=after, decision_id=decision_id))
 
     def picture(self, frontier: tuple[FrontierPoint, ...]) -> None:
-        """Publish how the candidates stand; an empty one changes nothing."""
-        self._frontier = frontier or self._frontier
+        """Publish how the candidates stand."""
+        self._frontier = frontier
 
     @property
     def reasons(self) -> tuple[Reason, ...]:

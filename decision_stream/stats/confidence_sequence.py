@@ -6,11 +6,13 @@ sequences", arXiv 2103.06476, equation 9: Robbins' normal mixture with the varia
 `difference.difference`) continuous metrics are declared different almost surely.
 """
 
+from functools import lru_cache
 from math import exp, log, sqrt
 
 from .difference import Difference, Interval
 
 
+@lru_cache(maxsize=64)
 def tuning(alpha: float, sharpest_at: float) -> float:
     """The mixture's parameter rho that makes the sequence tightest near `sharpest_at` observations (equation 161).
 

@@ -12,6 +12,7 @@ from .shiryaev_roberts import advanced
 
 SHIFTS = (1.5, 3.0, 6.0)
 """Shifts tested for, in standard deviations of a window average beyond the tolerated change."""
+_LARGEST_GAIN = 60.0
 
 
 def normal_score(value: float, baseline: Moments, least_deviation: float = 0.0) -> float:
@@ -23,13 +24,16 @@ def normal_score(value: float, baseline: Moments, least_deviation: float = 0.0) 
     >>> round(normal_score(1.0, Moments(1001, 0.0, 1000.0)), 3)
     0.999
     """
-    if baseline.count < 3:
-        raise ValueError(f"a baseline needs at least 3 windows, found {baseline.count}")
-    deviation = max(sqrt(baseline.variance), least_deviation)
+    count = baseline.count
+    if count < 3:
+        raise ValueError(f"a baseline needs at least 3 windows, found {count}")
+    freedom = count - 1
+    deviation = sqrt(baseline.m2 / freedom)
+    if deviation < least_deviation:
+        deviation = least_deviation
     if deviation == 0.0:
         raise ValueError("a baseline without any spread predicts nothing")
-    freedom = baseline.count - 1
-    t = (value - baseline.mean) / (deviation * sqrt(1.0 + 1.0 / baseline.count))
+    t = (value - baseline.mean) / (deviation * sqrt(1.0 + 1.0 / count))
     score = sqrt(freedom * log1p(t * t / freedom)) * (8 * freedom + 1) / (8 * freedom + 3)
     return score if t >= 0.0 else -score
 
@@ -42,4 +46,9 @@ def updated(statistics: Sequence[float], score: float) -> tuple[float, ...]:
     >>> all(new > 1.0 for new in updated((), 4.0))
     True
     """
-    return advanced(statistics, [exp(min(60.0, shift * score - shift * shift / 2.0)) for shift in SHIFTS])
+    # Written out: a comprehension costs more than what is in it, and this runs for three metrics at every insight.
+    one, two, three = SHIFTS
+    gains = (one * score - one * one / 2.0, two * score - two * two / 2.0, three * score - three * three / 2.0)
+    if gains[2] > _LARGEST_GAIN:
+        gains = tuple([min(_LARGEST_GAIN, gain) for gain in gains])
+    return advanced(statistics, (exp(gains[0]), exp(gains[1]), exp(gains[2])))

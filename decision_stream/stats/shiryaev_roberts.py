@@ -30,7 +30,10 @@ def advanced(statistics: Sequence[float], ratios: Iterable[float]) -> tuple[floa
     """
     if not statistics:
         return tuple(ratios)
-    return tuple([min(MAX_STATISTIC, (1.0 + r) * ratio) for r, ratio in zip(statistics, ratios, strict=True)])
+    moved = [(1.0 + r) * ratio for r, ratio in zip(statistics, ratios, strict=True)]
+    if max(moved) >= MAX_STATISTIC:
+        moved = [min(MAX_STATISTIC, value) for value in moved]
+    return tuple(moved)
 
 
 @lru_cache(maxsize=1_024)

@@ -7,8 +7,10 @@ The winner reaches full traffic by a guarded ramp.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
+
+from msgspec.structs import replace
 
 from ..model.configuration import ConfigurationChanges, PromptChange
 from ..model.decision import Alternative, ConcludeExperiment, Evidence, StartExperiment
@@ -98,7 +100,7 @@ class AbTesting:
             return _silent(self.name, "no_candidates")
         if not may_explore(view):
             return _silent(self.name, "no_opportunity", "the analyzer says that there is nothing to gain")
-        if view.state.hot.windows < rules.min_windows or any(w.firing for w in view.state.hot.watches.values()):
+        if view.state.hot.windows < rules.min_windows or view.is_broken:
             return _silent(self.name, "not_stable", f"{view.state.hot.windows} windows seen")
         if is_busy(cold):
             return _silent(self.name, "scope_busy")

@@ -7,8 +7,10 @@ by a guarded ramp.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
+
+from msgspec.structs import replace
 
 from ..model.configuration import ConfigurationChanges, ParameterChange, ParameterValue
 from ..model.insight import Insight, Recommendation
@@ -95,7 +97,7 @@ class AdaptiveParameters:
         rests = view.at_ms - max(cold.tuned_at_ms, cold.changed_at_ms or 0) < rules.update_interval_ms
         if rests and not performance_suboptimal(view):
             return self._silent("tuned_recently")
-        if hot.windows < view.policy.ab_testing.min_windows or any(watch.firing for watch in hot.watches.values()):
+        if hot.windows < view.policy.ab_testing.min_windows or view.is_broken:
             return self._silent("not_stable", f"{hot.windows} windows seen")
         if is_busy(cold):
             return self._silent("scope_busy")

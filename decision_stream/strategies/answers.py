@@ -6,7 +6,7 @@ the last configuration known to be good, and slowness or errors break the route 
 for the safe configuration, for a share of the traffic to be taken off, for a break, or for an alert alone.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from ..model.configuration import Configuration, changes_between
 from ..model.decision import CircuitBreak, Evidence, Rollback

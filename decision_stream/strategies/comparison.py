@@ -7,8 +7,9 @@ on the careful side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log
+
+from msgspec import Struct
 
 from ..model.decision import Evidence, ImpactEstimate, Interval, PredictedImpact
 from ..model.insight import Metric
@@ -98,8 +99,7 @@ def _parts(
     return tuple(part for part in parts if part[1] != 0.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """A challenger's place: its gain so far, the test's score against its bound, and how much of the plan is seen."""
 
     name: str
@@ -117,8 +117,7 @@ class Standing:
         return self.score <= -self.bound
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True):
     """What may be said now: `over` with or without a `winner`, or still running; `code` and `detail` say why."""
 
     over: bool

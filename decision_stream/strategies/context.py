@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import cos, log, log10, pi, sin
-from struct import pack, unpack
+from struct import Struct
 
 from ..model.insight import Insight
 from ..model.policy import DAY_MS, ReinforcementPolicy
@@ -55,7 +55,7 @@ def packed(hot: HotState, insight: Insight, rules: ReinforcementPolicy) -> bytes
         _pace(insight),
     )
     shares = [insight.segments.get(name, 0.0) for name in rules.segments]
-    return pack(f"<{len(values) + len(shares)}f", *values, *shares)
+    return _layout(len(values) + len(shares)).pack(*values, *shares)
 
 
 def context_at(hot: HotState, at_ms: int, rules: ReinforcementPolicy) -> tuple[float, ...] | None:
@@ -76,8 +76,13 @@ def pace_of(hot: HotState, rules: ReinforcementPolicy) -> float | None:
 
 
 def _unpacked(hot: HotState, rules: ReinforcementPolicy) -> tuple[float, ...] | None:
-    expected = len(MEASURED) + 1 + len(rules.segments)
-    return unpack(f"<{expected}f", hot.context) if len(hot.context) == 4 * expected else None
+    layout = _layout(len(MEASURED) + 1 + len(rules.segments))
+    return layout.unpack(hot.context) if len(hot.context) == layout.size else None
+
+
+@lru_cache(maxsize=64)
+def _layout(count: int) -> Struct:
+    return Struct(f"<{count}f")
 
 
 def _pace(insight: Insight) -> float:
@@ -92,4 +97,4 @@ def _pace(insight: Insight) -> float:
 
 
 def _within(value: float) -> float:
-    return min(1.0, max(-1.0, value))
+    return -1.0 if value < -1.0 else value if value < 1.0 else 1.0

@@ -5,10 +5,11 @@ the logarithm), is moved towards the baseline by the tolerated change, and drive
 (stats/shift_alarm.py). Latency is compared at like load (stats/like_load.py): a surge slows every model down.
 """
 
-from dataclasses import dataclass
 from math import asin, log, sqrt
 
-from ..model.insight import Insight, Metric
+from msgspec import Struct
+
+from ..model.insight import Insight
 from ..model.policy import DegradationPolicy
 from ..model.state import Alarm
 from ..stats import like_load
@@ -16,21 +17,21 @@ from ..stats.moments import Moments
 from ..stats.shift_alarm import normal_score, updated
 from ..stats.shiryaev_roberts import level
 from .estimates import P95_ERROR, P95_SCORE
+from .limits import ERRORS, LATENCY, QUALITY
 
 MINUTE_MS = 60_000
 MIN_SAMPLES = 20
 """Samples of a window below which its average is too rough to judge."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Struct, frozen=True, kw_only=True):
     """A window's average of one metric, larger is worse.
 
     `deviation` is its sampling error, `tolerance` the allowed rise. `load`, requests per minute, is given where the
     metric follows it.
     """
 
-    metric: Metric
+    name: str
     value: float
     deviation: float
     tolerance: float
@@ -45,7 +46,7 @@ def observations(insight: Insight, rules: DegradationPolicy) -> tuple[Observatio
     if quality.samples >= MIN_SAMPLES:
         found.append(
             Observation(
-                metric=Metric.QUALITY,
+                name=QUALITY,
                 value=1.0 - quality.score,
                 deviation=quality.stddev / sqrt(quality.samples),
                 tolerance=rules.min_quality_drop * quality.score,
@@ -54,19 +55,19 @@ def observations(insight: Insight, rules: DegradationPolicy) -> tuple[Observatio
     if requests >= MIN_SAMPLES:
         rate = insight.performance.error_rate
         # asin(sqrt(p)) has standard deviation 1 / (2 sqrt(n)) whatever p is (Anscombe 1948).
-        tolerated = max(0.0, rate - rules.min_error_rise)
+        angle, tolerated = asin(sqrt(rate)), max(0.0, rate - rules.min_error_rise)
         found.append(
             Observation(
-                metric=Metric.ERRORS,
-                value=asin(sqrt(rate)),
+                name=ERRORS,
+                value=angle,
                 deviation=0.5 / sqrt(requests),
-                tolerance=asin(sqrt(rate)) - asin(sqrt(tolerated)),
+                tolerance=angle - asin(sqrt(tolerated)),
             )
         )
         if insight.performance.latency_p95_ms > 0.0:
             found.append(
                 Observation(
-                    metric=Metric.LATENCY,
+                    name=LATENCY,
                     value=log(insight.performance.latency_p95_ms),
                     deviation=_p95_error(insight) / sqrt(requests),
                     tolerance=log(1.0 + rules.min_latency_rise),
@@ -108,7 +109,7 @@ def is_load(alarm: Alarm, insight: Insight, rules: DegradationPolicy, limit_ms: 
 
     Not before the alarm has its baseline: until then nobody knows what is usual.
     """
-    seen = next((it for it in observations(insight, rules) if it.metric is Metric.LATENCY), None)
+    seen = next((it for it in observations(insight, rules) if it.name == LATENCY), None)
     if seen is None or seen.load is None or alarm.baseline.count < rules.baseline_windows or alarm.firing_windows:
         return False
     quiet = like_load.usual_at(alarm.loads, like_load.LEAST_LOAD)

@@ -1,9 +1,9 @@
 """Estimates of models and what they are worth: utility on fixed reference ranges, with its standard error."""
 
-from dataclasses import dataclass
 from math import exp, log, log1p, sqrt
 from statistics import NormalDist
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..model.decision import ImpactEstimate, Interval, PredictedImpact
@@ -19,23 +19,27 @@ P95_ERROR = 2.11
 Sqrt(.95 * .05) / density there.
 """
 IMPACT_LEVEL = 0.95
+SURE = 0.95
+"""Probability with which a threshold must hold, and with which one model must be better in all to dominate another."""
+_SURE_SCORE = NormalDist().inv_cdf(SURE)
 _SCORED = "scored"
 PARTS = ("quality", "cost", "latency")
+_Three = tuple[float, float, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class Scored(Struct, frozen=True, kw_only=True):
     """An estimate with its utility in [0, 1] and the standard error of that.
 
     `terms` are the parts of the utility that quality, cost and latency bring, and sum up to it; `errors` the standard
-    errors of the three objectives themselves.
+    errors of the three objectives themselves; `worst` what each of them is no worse than with probability `SURE`.
     """
 
     estimate: ModelEstimate
     utility: float
     error: float
-    terms: tuple[float, float, float]
-    errors: tuple[float, float, float]
+    terms: _Three
+    errors: _Three
+    worst: _Three
 
 
 def estimate_in_use(live: Live, model: str) -> ModelEstimate | None:
@@ -154,14 +158,12 @@ def scored(estimate: ModelEstimate, rules: ParetoPolicy) -> Scored:
     known = estimate.__dict__.get(_SCORED)
     if known is None or known[0] is not rules:
         known = estimate.__dict__[_SCORED] = (rules, _score(estimate, rules))
-    utility, error, terms, errors = known[1]
-    return Scored(estimate=estimate, utility=utility, error=error, terms=terms, errors=errors)
+    utility, error, terms, errors, worst = known[1]
+    return Scored(estimate=estimate, utility=utility, error=error, terms=terms, errors=errors, worst=worst)
 
 
-def _score(
-    estimate: ModelEstimate, rules: ParetoPolicy
-) -> tuple[float, float, tuple[float, float, float], tuple[float, float, float]]:
-    """Utility, its error, its terms, and the errors of the objectives."""
+def _score(estimate: ModelEstimate, rules: ParetoPolicy) -> tuple[float, float, _Three, _Three, _Three]:
+    """Utility and its error, the terms, and of the objectives the errors and what is worst."""
     root = sqrt(max(estimate.samples, 1))
     errors = (
         estimate.quality_stddev / root,
@@ -178,7 +180,12 @@ def _score(
         + (weights.cost * cost_slope * errors[1]) ** 2
         + (weights.latency * latency_slope * errors[2]) ** 2
     )
-    return terms[0] + terms[1] + terms[2], sqrt(variance), terms, errors
+    worst = (
+        estimate.quality - _SURE_SCORE * errors[0],
+        estimate.cost_usd + _SURE_SCORE * errors[1],
+        estimate.latency_p95_ms + _SURE_SCORE * errors[2],
+    )
+    return terms[0] + terms[1] + terms[2], sqrt(variance), terms, errors, worst
 
 
 def _on(scale: ReferenceRange, value: float) -> tuple[float, float]:
@@ -190,7 +197,7 @@ def _on(scale: ReferenceRange, value: float) -> tuple[float, float]:
     else:
         width = scale.width
         score, slope = (value - scale.nadir) / width, 1.0 / width
-    return min(1.0, max(0.0, score)), slope
+    return 0.0 if score < 0.0 else score if score < 1.0 else 1.0, slope
 
 
 def _log_spread(estimate: ModelEstimate) -> float:

@@ -1,6 +1,6 @@
 """What the safety strategy finds wrong with a window: broken limits, degradation, drift, anomalies (seed §4.5)."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ..model.decision import Evidence
 from ..model.insight import Anomaly, Metric, Severity
@@ -8,12 +8,11 @@ from ..model.policy import Response, ThresholdPolicy
 from ..model.state import Watch
 from ..stats.shiryaev_roberts import level
 from .degradation import is_load
-from .limits import readings, severity_of
+from .limits import LATENCY, readings, severity_of
 from .protocol import View
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """Something wrong: what, how bad, since this window or longer, and what the policy answers to it."""
 
     code: str
@@ -32,25 +31,25 @@ def findings(view: View) -> list[Finding]:
 
 def _violations(view: View, rules: ThresholdPolicy) -> list[Finding]:
     found: list[Finding] = []
-    if not any(watch.firing for watch in view.state.hot.watches.values()):
+    if not view.is_broken:
         return found
     for reading in readings(view.insight, rules.performance):
-        watch = view.state.hot.watches.get(reading.metric.value, _NO_WATCH)
+        watch = view.state.hot.watches.get(reading.name, _NO_WATCH)
         if not watch.firing:
             continue
         severity = severity_of(reading.excess)
         response = _response_to_violation(severity, rules.responses.on_threshold_violation)
-        overloaded = severity is Severity.HIGH and reading.metric is Metric.LATENCY and _is_load(view, reading.limit)
+        overloaded = severity is Severity.HIGH and reading.name == LATENCY and _is_load(view, reading.limit)
         found.append(
             Finding(
                 code="limit_broken",
-                metric=reading.metric,
+                metric=Metric(reading.name),
                 severity=severity,
                 # There is nothing to undo: another load would be slow under every configuration.
                 response=Response.ALERT if overloaded else response,
                 evidence=Evidence(
                     method="hard_limit",
-                    metric=reading.metric,
+                    metric=Metric(reading.name),
                     samples=view.insight.performance.requests * watch.windows,
                     statistic=reading.value,
                     threshold=reading.limit,
@@ -146,13 +145,13 @@ def _anomalies(view: View, rules: ThresholdPolicy) -> list[Finding]:
     found: list[Finding] = []
     if not view.insight.anomalies:
         return found
-    broken = {reading.metric: reading.excess > 0.0 for reading in readings(view.insight, rules.performance)}
+    broken = {reading.name: reading.excess > 0.0 for reading in readings(view.insight, rules.performance)}
     for anomaly in view.insight.anomalies:
         serious = anomaly.severity in (Severity.HIGH, Severity.CRITICAL)
         if not serious or not _starts(view, episode_of(anomaly)):
             continue
         watch = view.state.hot.watches.get(anomaly.metric.value, _NO_WATCH)
-        confirmed = broken[anomaly.metric] and watch.windows >= 2
+        confirmed = broken[anomaly.metric.value] and watch.windows >= 2
         found.append(
             Finding(
                 code="anomaly",

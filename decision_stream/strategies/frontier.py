@@ -1,24 +1,21 @@
 """The models of a scope as candidates: feasible beyond doubt, dominated beyond doubt, or on the frontier."""
 
-from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
+
+from msgspec import Struct
 
 from ..model.journal import FrontierPoint, Reason
 from ..model.policy import ParetoPolicy
 from .allowance import least_share
-from .estimates import Scored, scored
+from .estimates import SURE, Scored, scored
 from .models import known_models
 from .protocol import View
 
-SURE = 0.95
-"""Probability with which a threshold must hold, and with which one model must be better in all to dominate another."""
-_SURE_SCORE = NormalDist().inv_cdf(SURE)
 _NORMAL = NormalDist()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """A candidate and where it stands. `code` says why it is out; it is empty for a feasible one that nobody dominates.
 
     `value` and `limit` are the numbers behind the code; `detail` names the model that dominates.
@@ -38,12 +35,14 @@ class Place:
 def survey(view: View, current: Scored, rules: ParetoPolicy) -> list[Place]:
     """Every known model but the one in use, in the order of names."""
     known = known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live)
-    places = [
-        _placed(view, scored(estimate, rules), current, rules)
-        for model, estimate in sorted(known.items())
-        if model != view.configuration.model
-    ]
-    feasible = [place.scored for place in places if not place.code]
+    limits, in_use = _limits(view, current, rules), view.configuration.model
+    places, feasible = [], []
+    for model in sorted(known):
+        if model != in_use:
+            place = _placed(view, scored(known[model], rules), limits)
+            places.append(place)
+            if not place.code:
+                feasible.append(place.scored)
     return [place if place.code else _dominated(place, feasible) for place in places]
 
 
@@ -72,47 +71,64 @@ def reason_of(place: Place) -> Reason:
     return Reason(source="pareto", code=place.code, detail=detail, value=place.value, limit=place.limit)
 
 
-def _placed(view: View, candidate: Scored, current: Scored, rules: ParetoPolicy) -> Place:
-    """Thresholds must hold with 95 % probability; no worse in quality than allowed is asked of the estimate itself."""
-    estimate, hard = candidate.estimate, view.policy.threshold_based.performance
-    quality_error, cost_error, latency_error = candidate.errors
-    least = max(rules.min_quality_threshold, hard.min_quality_score)
-    purse = view.state.hot.purse
+class _Limits(Struct, frozen=True):
+    """What a candidate must keep: `equal` of the quality as estimated, the others with probability `SURE`."""
+
+    samples: int
+    quality: float
+    equal: float
+    cost_usd: float
+    latency_ms: float
+
+
+def _limits(view: View, current: Scored, rules: ParetoPolicy) -> _Limits:
+    hard, purse = view.policy.threshold_based.performance, view.state.hot.purse
     dearest = rules.max_cost_threshold_usd
     if purse is not None and purse.per_request_limit_usd is not None:
         dearest = min(dearest, purse.per_request_limit_usd)
-    slowest = min(rules.max_latency_threshold_ms, hard.max_latency_p95_ms)
-    stone = view.state.cold.tombstones.get(f"model={estimate.model}")
-    equal = current.estimate.quality * least_share(view.state.cold, rules)
-    quality = estimate.quality - _SURE_SCORE * quality_error
-    cost_usd = estimate.cost_usd + _SURE_SCORE * cost_error
-    latency_ms = estimate.latency_p95_ms + _SURE_SCORE * latency_error
-    if stone is not None and view.at_ms < stone.until_ms:
+    return _Limits(
+        rules.min_samples,
+        max(rules.min_quality_threshold, hard.min_quality_score),
+        current.estimate.quality * least_share(view.state.cold, rules),
+        dearest,
+        min(rules.max_latency_threshold_ms, hard.max_latency_p95_ms),
+    )
+
+
+def _placed(view: View, candidate: Scored, limits: _Limits) -> Place:
+    estimate, stones = candidate.estimate, view.state.cold.tombstones
+    if stones and (stone := stones.get(f"model={estimate.model}")) is not None and view.at_ms < stone.until_ms:
         return Place(scored=candidate, code="buried")
-    for code, is_out, value, limit in (
-        ("too_little_data", estimate.samples < rules.min_samples, float(estimate.samples), float(rules.min_samples)),
-        ("quality_too_low", quality < least, quality, least),
-        ("quality_too_low", estimate.quality < equal, estimate.quality, equal),
-        ("too_expensive", cost_usd > dearest, cost_usd, dearest),
-        ("too_slow", latency_ms > slowest, latency_ms, slowest),
-    ):
-        if is_out:
-            return Place(scored=candidate, code=code, value=value, limit=limit)
+    quality, cost_usd, latency_ms = candidate.worst
+    if estimate.samples < limits.samples:
+        return _out(candidate, "too_little_data", float(estimate.samples), float(limits.samples))
+    if quality < limits.quality:
+        return _out(candidate, "quality_too_low", quality, limits.quality)
+    if estimate.quality < limits.equal:
+        return _out(candidate, "quality_too_low", estimate.quality, limits.equal)
+    if cost_usd > limits.cost_usd:
+        return _out(candidate, "too_expensive", cost_usd, limits.cost_usd)
+    if latency_ms > limits.latency_ms:
+        return _out(candidate, "too_slow", latency_ms, limits.latency_ms)
     return Place(scored=candidate)
 
 
+def _out(candidate: Scored, code: str, value: float, limit: float) -> Place:
+    return Place(scored=candidate, code=code, value=value, limit=limit)
+
+
 def _dominated(place: Place, feasible: list[Scored]) -> Place:
+    mine = place.scored.estimate
     for rival in feasible:
-        if rival is not place.scored:
-            probability = probability_of_domination(rival, place.scored)
-            if probability >= SURE:
-                return Place(
-                    scored=place.scored,
-                    code="dominated",
-                    detail=rival.estimate.model,
-                    value=probability,
-                    limit=SURE,
-                )
+        other = rival.estimate
+        # Who is not better in all three by the estimates cannot be so with more than even chances.
+        if (
+            other.quality > mine.quality
+            and other.cost_usd < mine.cost_usd
+            and other.latency_p95_ms < mine.latency_p95_ms
+            and (probability := probability_of_domination(rival, place.scored)) >= SURE
+        ):
+            return Place(scored=place.scored, code="dominated", detail=other.model, value=probability, limit=SURE)
     return place
 
 

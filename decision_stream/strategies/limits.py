@@ -1,17 +1,23 @@
 """Hard limits on a route: broken for several windows in a row, each with enough requests (seed §4.5)."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ..model.insight import Insight, Metric, Severity
 from ..model.policy import Limits
 from ..model.state import Watch
 
+QUALITY, COST, LATENCY, ERRORS = (
+    metric.value for metric in (Metric.QUALITY, Metric.COST, Metric.LATENCY, Metric.ERRORS)
+)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """A measured value against its limit; `excess` is how far beyond the limit, as a share of it, negative inside."""
 
-    metric: Metric
+class Reading(Struct, frozen=True, kw_only=True):
+    """A measured value against its limit; `excess` is how far beyond the limit, as a share of it, negative inside.
+
+    `name` is that of the metric: asking a member of an enumeration for its value costs more than the comparison.
+    """
+
+    name: str
     value: float
     limit: float
     excess: float
@@ -25,21 +31,21 @@ def readings(insight: Insight, limits: Limits) -> tuple[Reading, ...]:
     max_error_rate = min(limits.max_error_rate, 1.0 - limits.min_success_rate)
     quality = insight.quality.score
     return (
-        _above(Metric.ERRORS, insight.performance.error_rate, max_error_rate),
-        _above(Metric.LATENCY, insight.performance.latency_p95_ms, limits.max_latency_p95_ms),
+        _above(ERRORS, insight.performance.error_rate, max_error_rate),
+        _above(LATENCY, insight.performance.latency_p95_ms, limits.max_latency_p95_ms),
         Reading(
-            metric=Metric.QUALITY,
+            name=QUALITY,
             value=quality,
             limit=limits.min_quality_score,
             excess=(limits.min_quality_score - quality) / max(limits.min_quality_score, 1e-9),
         ),
-        _above(Metric.COST, insight.cost.per_request_usd, limits.max_cost_per_request_usd),
+        _above(COST, insight.cost.per_request_usd, limits.max_cost_per_request_usd),
     )
 
 
 def watched(watch: Watch, reading: Reading, insight: Insight, limits: Limits) -> Watch:
     """The watch after a window. A window with too few samples changes nothing: missing data never triggers."""
-    samples = insight.quality.samples if reading.metric is Metric.QUALITY else insight.performance.requests
+    samples = insight.quality.samples if reading.name == QUALITY else insight.performance.requests
     if samples < limits.min_requests:
         return watch
     if reading.excess > 0.0:
@@ -66,5 +72,5 @@ def severity_of(excess: float) -> Severity:
 _CALM = Watch()
 
 
-def _above(metric: Metric, value: float, limit: float) -> Reading:
-    return Reading(metric=metric, value=value, limit=limit, excess=(value - limit) / max(limit, 1e-9))
+def _above(name: str, value: float, limit: float) -> Reading:
+    return Reading(name=name, value=value, limit=limit, excess=(value - limit) / max(limit, 1e-9))

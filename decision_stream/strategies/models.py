@@ -49,10 +49,8 @@ def provider_of(model: str, policy: Policy, cold: ColdState) -> str:
     >>> provider_of("premium", Policy(), ColdState())
     'premium'
     """
-    listed = cold.knowledge.catalog.get(model)
-    told = (
-        listed.estimate if listed is not None else None,
-        cold.estimates.get(model),
-        *(estimate for estimate in policy.catalog if estimate.model == model),
-    )
-    return next((it.provider for it in told if it is not None and it.provider is not UNSET), model)
+    listed, told = cold.knowledge.catalog.get(model), cold.estimates.get(model)
+    for said in (None if listed is None else listed.estimate, told):
+        if said is not None and said.provider is not UNSET:
+            return said.provider
+    return next((it.provider for it in policy.catalog if it.model == model and it.provider is not UNSET), model)

@@ -5,9 +5,11 @@ gain over the model in use must exceed the price of a switch at the lower end of
 one looks.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
+
+from msgspec.structs import replace
 
 from ..model.configuration import ConfigurationChanges, ModelChange
 from ..model.decision import Alternative, Evidence, Interval, ModelSwitch
@@ -57,11 +59,16 @@ class Pareto:
             return _silent("too_little_data", "of the model in use", samples, rules.min_samples)
         current = scored(estimate, rules)
         places = survey(view, current, rules)
-        out = tuple(reason_of(place) for place in places if place.code)
-        ranked = sorted(
-            (place.scored for place in places if not place.code), key=lambda it: (-it.utility, it.estimate.model)
-        )
-        feasible = len(ranked) + sum(place.code == "dominated" for place in places)
+        out, ranked, feasible = [], [], 0
+        for place in places:
+            if place.code:
+                out.append(reason_of(place))
+                feasible += place.code == "dominated"
+            else:
+                ranked.append(place.scored)
+                feasible += 1
+        # Places come by name, so that of equal ones the first name stays first.
+        ranked.sort(key=_utility, reverse=True)
         picture = points(current, places) if view.is_news else ()
         asked = recommended(view, SWITCH_MODEL)
         if feasible + 1 < rules.min_candidates:
@@ -82,6 +89,10 @@ class Pareto:
         return Opinion(ideas=(idea,), reasons=reasons, frontier=picture or points(current, places))
 
 
+def _utility(it: Scored) -> float:
+    return it.utility
+
+
 def _occasion(view: View) -> str | None:
     """Why to look now; None when there is none (seed §4.3: pressure, degradation, or a day without a change)."""
     since_ms = since_change_ms(view)
@@ -100,6 +111,8 @@ def _occasion(view: View) -> str | None:
 
 def _untaken(asked: dict[str, Recommendation], places: list[Place], chosen: str | None) -> tuple[Reason, ...]:
     """The trace of the recommended models that are not chosen."""
+    if not asked:
+        return ()
     why = {place.model: place.code or "another one is worth more, or the gain is not proven" for place in places}
     return tuple(
         refused("pareto", told, why.get(model, "in use, or nothing is known of it"))

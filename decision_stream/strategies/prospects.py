@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import log, sqrt
+
+from msgspec import Struct
 
 from ..model.configuration import Configuration, ConfigurationChanges, ModelChange
 from ..model.journal import Reason
@@ -39,7 +40,8 @@ def candidates(view: View, rules: ReinforcementPolicy) -> tuple[dict[str, float]
     To explore what constraints would refuse is for nothing.
     """
     known = known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live)
-    current = estimate_in_use(view.state.hot.live, view.configuration.model)
+    current = _in_use(view, rules)
+    limits = _limits(current, view)
     offered: dict[str, float] = {}
     refused: list[Reason] = []
     for model in sorted(known.keys() - {view.configuration.model, CONTROL}):
@@ -48,10 +50,10 @@ def candidates(view: View, rules: ReinforcementPolicy) -> tuple[dict[str, float]
             refused.append(Reason(source=SOURCE, code="buried", detail=model))
         elif is_disproven(view, model, rules):
             refused.append(Reason(source=SOURCE, code="proven_not_better", detail=model))
-        elif (reason := _infeasible(known[model], current, view)) is not None:
+        elif (reason := _infeasible(known[model], limits)) is not None:
             refused.append(reason)
         else:
-            offered[model] = _chance(view, model, known, current, rules)
+            offered[model] = _chance(view, model, known.get(model), current, rules)
     return offered, tuple(refused)
 
 
@@ -60,13 +62,8 @@ def chance_of_gain(view: View, model: str, rules: ReinforcementPolicy) -> float:
 
     Over all contexts alike: what an arm may be worth at another hour is no reason to go on for ever.
     """
-    return _chance(
-        view,
-        model,
-        known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live),
-        estimate_in_use(view.state.hot.live, view.configuration.model),
-        rules,
-    )
+    known = known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live)
+    return _chance(view, model, known.get(model), _in_use(view, rules), rules)
 
 
 def claim_alpha(rules: ReinforcementPolicy) -> float:
@@ -86,18 +83,28 @@ def is_disproven(view: View, model: str, rules: ReinforcementPolicy) -> bool:
     return known is not None and known.log_evidence_below(rules.min_gain) >= -log(claim_alpha(rules))
 
 
+class _InUse(Struct, frozen=True):
+    """The model in use: what was measured of it, what it earns, and the variance of that."""
+
+    estimate: ModelEstimate
+    reward: float
+    variance: float
+
+
+def _in_use(view: View, rules: ReinforcementPolicy) -> _InUse | None:
+    estimate = estimate_in_use(view.state.hot.live, view.configuration.model)
+    if estimate is None:
+        return None
+    return _InUse(estimate, expected_reward(estimate, rules), bandits.prior_deviation(estimate, rules) ** 2)
+
+
 def _chance(
-    view: View,
-    model: str,
-    known: Mapping[str, ModelEstimate],
-    current: ModelEstimate | None,
-    rules: ReinforcementPolicy,
+    view: View, model: str, said: ModelEstimate | None, current: _InUse | None, rules: ReinforcementPolicy
 ) -> float:
     mean, precision = 0.0, 0.0
-    said = known.get(model)
     if said is not None and current is not None:
-        spread = bandits.prior_deviation(said, rules) ** 2 + bandits.prior_deviation(current, rules) ** 2
-        mean, precision = expected_reward(said, rules) - expected_reward(current, rules), 1.0 / spread
+        spread = bandits.prior_deviation(said, rules) ** 2 + current.variance
+        mean, precision = expected_reward(said, rules) - current.reward, 1.0 / spread
     evidence = _evidence(view, model)
     found = evidence.difference() if evidence else None
     if found is not None:
@@ -115,23 +122,37 @@ def _evidence(view: View, model: str) -> DifferenceEvidence | None:
     return bandit.evidence.get(arm_of(view.configuration, model))
 
 
-def _infeasible(estimate: ModelEstimate, current: ModelEstimate | None, view: View) -> Reason | None:
-    """Whether constraints on a switch forbid it, by the price list and by what was measured well enough."""
+class _Limits(Struct, frozen=True):
+    """What a switch may lead to; quality and latency only where they were measured on enough requests."""
+
+    cost_usd: float
+    latency_ms: float
+    quality: float
+    samples: int
+
+
+def _limits(current: _InUse | None, view: View) -> _Limits:
     policy = view.policy
     rules, safety = policy.pareto, policy.safety
     largest_usd = rules.max_cost_threshold_usd
     slowest_ms = min(rules.max_latency_threshold_ms, policy.threshold_based.performance.max_latency_p95_ms)
     floor = max(rules.min_quality_threshold, policy.threshold_based.performance.min_quality_score)
     if current is not None:
-        largest_usd = min(largest_usd, current.cost_usd * (1.0 + safety.max_cost_increase))
-        slowest_ms = min(slowest_ms, current.latency_p95_ms * (1.0 + safety.max_latency_increase))
-        floor = max(floor, current.quality * least_share(view.state.cold, rules))
-    if estimate.cost_usd > largest_usd:
-        return _refusal("too_expensive", estimate, estimate.cost_usd, largest_usd)
-    if estimate.samples >= rules.min_samples and estimate.quality < floor:
-        return _refusal("quality_too_low", estimate, estimate.quality, floor)
-    if estimate.samples >= rules.min_samples and estimate.latency_p95_ms > slowest_ms:
-        return _refusal("too_slow", estimate, estimate.latency_p95_ms, slowest_ms)
+        now = current.estimate
+        largest_usd = min(largest_usd, now.cost_usd * (1.0 + safety.max_cost_increase))
+        slowest_ms = min(slowest_ms, now.latency_p95_ms * (1.0 + safety.max_latency_increase))
+        floor = max(floor, now.quality * least_share(view.state.cold, rules))
+    return _Limits(largest_usd, slowest_ms, floor, rules.min_samples)
+
+
+def _infeasible(estimate: ModelEstimate, limits: _Limits) -> Reason | None:
+    """Whether constraints on a switch forbid it, by the price list and by what was measured well enough."""
+    if estimate.cost_usd > limits.cost_usd:
+        return _refusal("too_expensive", estimate, estimate.cost_usd, limits.cost_usd)
+    if estimate.samples >= limits.samples and estimate.quality < limits.quality:
+        return _refusal("quality_too_low", estimate, estimate.quality, limits.quality)
+    if estimate.samples >= limits.samples and estimate.latency_p95_ms > limits.latency_ms:
+        return _refusal("too_slow", estimate, estimate.latency_p95_ms, limits.latency_ms)
     return None
 
 

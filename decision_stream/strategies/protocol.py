@@ -1,7 +1,9 @@
 """What a strategy is: it sees a scope and an insight, and has ideas or says why not."""
 
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
+
+from msgspec import Struct
 
 from ..model.configuration import Configuration, ConfigurationChanges
 from ..model.decision import DECISION_KINDS, SAFETY_KINDS, Alternative, DecisionType, Evidence, PredictedImpact
@@ -14,8 +16,7 @@ NO_CHANGES = ConfigurationChanges()
 NO_PREDICTION = PredictedImpact()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True, dict=True):
     """What a strategy may look at. `state` has already taken in the insight; `configuration` is the one in use.
 
     `is_news` says that the insight told something new of a candidate.
@@ -28,10 +29,15 @@ class View:
     at_ms: int
     is_news: bool = False
 
+    @cached_property
+    def is_broken(self) -> bool:
+        """Whether a hard limit is firing."""
+        return any(watch.firing for watch in self.state.hot.watches.values())
+
 
 def is_busy(cold: ColdState) -> bool:
     """Whether another change is under way or on its way; an exploration is none, for it gives way."""
-    return bool(cold.pending) or any(not live.decision.yields for live in cold.live)
+    return bool(cold.pending) or (bool(cold.live) and any(not live.decision.yields for live in cold.live))
 
 
 def experiment_of(cold: ColdState) -> Experiment | None:
@@ -39,8 +45,7 @@ def experiment_of(cold: ColdState) -> Experiment | None:
     return cold.experiment if cold.experiment is not None and not cold.experiment.yields else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Idea:
+class Idea(Struct, frozen=True, kw_only=True):
     """A change a strategy would make, with its evidence; the engine gives it an id and judges it."""
 
     decision: DecisionType
@@ -62,8 +67,7 @@ class Idea:
         return self.kind in SAFETY_KINDS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opinion:
+class Opinion(Struct, frozen=True, kw_only=True):
     """Ideas, best first, and the reasons for what was not proposed; `frontier` is a picture of the candidates."""
 
     ideas: tuple[Idea, ...] = ()

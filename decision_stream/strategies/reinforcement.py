@@ -153,7 +153,7 @@ class Reinforcement:
 
     def _ending(self, arms: dict[str, str], view: View, rules: ReinforcementPolicy) -> tuple[str, str] | None:
         """Why the exploration should end without a switch; None while it may still teach something."""
-        if view.insight.stability <= rules.min_stability or any(w.firing for w in view.state.hot.watches.values()):
+        if view.insight.stability <= rules.min_stability or view.is_broken:
             return "not_stable", f"stability {view.insight.stability:g}"
         if _spent_today(view) >= rules.exploration_budget_usd:
             return "exploration_budget_spent", f"{_spent_today(view):.2f} USD today"
@@ -214,7 +214,7 @@ def _obstacle(view: View, rules: ReinforcementPolicy) -> Reason | None:
         return _reason("scope_busy")
     if cold.pinned_by is not None:
         return _reason("pinned")
-    if hot.windows < rules.min_windows or any(watch.firing for watch in hot.watches.values()):
+    if hot.windows < rules.min_windows or view.is_broken:
         return _reason("not_stable", f"{hot.windows} windows seen", hot.windows, rules.min_windows)
     if insight.stability <= rules.min_stability:
         return _reason("not_stable", "", insight.stability, rules.min_stability)

@@ -3,7 +3,6 @@
 A hint adds an occasion or restrains exploration; it never hides what the engine has measured (spec, 157).
 """
 
-from ..model.state import HotState
 from .protocol import View
 
 
@@ -15,7 +14,7 @@ def cost_pressure(view: View) -> bool:
 
 def performance_degradation(view: View) -> bool:
     """Said by the analyzer, or a hard limit or alarm is firing."""
-    return bool(view.insight.hints.performance_degradation) or is_ill(view.state.hot)
+    return bool(view.insight.hints.performance_degradation) or is_ill(view)
 
 
 def performance_suboptimal(view: View) -> bool:
@@ -28,11 +27,9 @@ def may_explore(view: View) -> bool:
     return view.insight.hints.optimization_opportunity is not False
 
 
-def is_ill(hot: HotState) -> bool:
+def is_ill(view: View) -> bool:
     """Whether any hard limit or alarm is firing."""
-    return any(watch.firing for watch in hot.watches.values()) or any(
-        alarm.firing_windows for alarm in hot.alarms.values()
-    )
+    return view.is_broken or any(alarm.firing_windows for alarm in view.state.hot.alarms.values())
 
 
 def since_change_ms(view: View) -> int | None:

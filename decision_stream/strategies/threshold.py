@@ -8,7 +8,7 @@ from math import sqrt
 
 from msgspec.structs import replace
 
-from ..model.insight import Insight, Metric, Severity
+from ..model.insight import Insight, Severity
 from ..model.journal import Alert, Reason
 from ..model.policy import DriftPolicy, Policy, Response
 from ..model.state import Alarm, HotState, Watch
@@ -16,7 +16,7 @@ from ..stats.adwin import Adwin
 from .answers import answer, is_reduction
 from .degradation import MIN_SAMPLES, listened, observations
 from .findings import Finding, episode_of, findings
-from .limits import readings, watched
+from .limits import QUALITY, readings, watched
 from .protocol import Idea, Opinion, View
 
 DRIFT_SCALE = 10.0
@@ -46,23 +46,29 @@ class Threshold:
         rules = policy.threshold_based
         limits = rules.performance
         watches = {
-            reading.metric.value: watched(hot.watches.get(reading.metric.value, _NO_WATCH), reading, insight, limits)
+            reading.name: watched(hot.watches.get(reading.name, _NO_WATCH), reading, insight, limits)
             for reading in readings(insight, limits)
         }
-        alarms = {
-            **hot.alarms,
-            **{
-                seen.metric.value: listened(hot.alarms.get(seen.metric.value, _NO_ALARM), seen, rules.degradation)
-                for seen in observations(insight, rules.degradation)
-            },
-        }
-        episodes = _heard(hot.episodes, insight, hot.at_ms)
-        observed = replace(hot, watches=watches, alarms=alarms, episodes=episodes)
-        return _with_drift(observed, insight, rules.drift)
+        alarms = dict(hot.alarms)
+        for seen in observations(insight, rules.degradation):
+            alarms[seen.name] = listened(alarms.get(seen.name, _NO_ALARM), seen, rules.degradation)
+        drift, pending, drifted_at_ms = _drifted(hot, alarms, insight, rules.drift)
+        return replace(
+            hot,
+            watches=watches,
+            alarms=alarms,
+            episodes=_heard(hot.episodes, insight, hot.at_ms),
+            drift=drift,
+            drift_pending=pending,
+            drifted_at_ms=drifted_at_ms,
+        )
 
     def propose(self, view: View) -> Opinion:
         """At most one safety idea: the answer to the worst finding. Findings with nothing to do become alerts, once."""
-        worst_first = sorted(findings(view), key=lambda found: (-_RANK[found.severity], found.code, found.metric))
+        found = findings(view)
+        if not found:
+            return _ALL_WELL
+        worst_first = sorted(found, key=lambda it: (-_RANK[it.severity], it.code, it.metric))
         reasons: list[Reason] = []
         alerts: list[Alert] = []
         # Traffic that is only reduced goes on being judged: it may still be worse than that.
@@ -80,8 +86,6 @@ class Threshold:
                 ideas.append(idea)
             elif finding.onset:
                 alerts.append(Alert(code=finding.code, detail=f"{finding.metric}: {why}", severity=finding.severity))
-        if not worst_first:
-            reasons.append(Reason(source=self.name, code="all_within_limits"))
         return Opinion(ideas=tuple(ideas), reasons=tuple(reasons), alerts=tuple(alerts))
 
 
@@ -100,27 +104,24 @@ def _heard(episodes: dict[str, int], insight: Insight, at_ms: int) -> dict[str, 
     return {name: heard[name] for name in sorted(newest)}
 
 
-def _with_drift(hot: HotState, insight: Insight, rules: DriftPolicy) -> HotState:
-    """The drift detector after this window.
+def _drifted(
+    hot: HotState, alarms: dict[str, Alarm], insight: Insight, rules: DriftPolicy
+) -> tuple[bytes, tuple[float, ...], int]:
+    """The drift detector after this window: what it keeps, what waits for it, and when it last found drift.
 
     Window averages are put on the scale of the alarm's baseline, ten standard deviations to the unit interval:
     ADWIN's bound is made for [0, 1] and blind to what is small on it. Every eighth window the window is searched.
     """
-    baseline = hot.alarms.get(Metric.QUALITY.value, _NO_ALARM).baseline
+    baseline = alarms.get(QUALITY, _NO_ALARM).baseline
     if insight.quality.samples < MIN_SAMPLES or baseline.count < MIN_SAMPLES or baseline.m2 == 0.0:
-        return hot
+        return hot.drift, hot.drift_pending, hot.drifted_at_ms
     score = (1.0 - insight.quality.score - baseline.mean) / sqrt(baseline.variance)
     pending = (*hot.drift_pending, min(1.0, max(0.0, 0.5 + score / DRIFT_SCALE)))
     if len(pending) < DRIFT_CLOCK:
-        return replace(hot, drift_pending=pending)
+        return hot.drift, pending, hot.drifted_at_ms
     before = Adwin.decoded(hot.drift)
     window, changed = before.extended(pending, delta=rules.delta, max_count=rules.window_size)
-    return replace(
-        hot,
-        drift=window.encoded(),
-        drift_pending=(),
-        drifted_at_ms=hot.at_ms if changed else hot.drifted_at_ms,
-    )
+    return window.encoded(), (), hot.at_ms if changed else hot.drifted_at_ms
 
 
 def _reason(finding: Finding) -> Reason:
@@ -134,6 +135,7 @@ def _reason(finding: Finding) -> Reason:
     )
 
 
+_ALL_WELL = Opinion(reasons=(Reason(source="threshold_based", code="all_within_limits"),))
 _NO_WATCH = Watch()
 _NO_ALARM = Alarm()
 _RANK = {Severity.LOW: 0, Severity.MEDIUM: 1, Severity.HIGH: 2, Severity.CRITICAL: 3}

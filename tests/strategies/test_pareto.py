@@ -1,6 +1,5 @@
 """The Pareto strategy: proven gains only, rankings that units and bystanders cannot change."""
 
-import dataclasses
 from random import Random
 
 import pytest
@@ -66,7 +65,7 @@ def test_what_changes_may_give_up_is_for_all_of_them_together(lost, code):
     seen = view([estimate("cheap", cost_usd=0.002, quality=0.89)])
     version = ConfigurationVersion(configuration=PREMIUM, since_ms=START_MS, quality=lost)
     cold = replace(seen.state.cold, history=(version,))
-    opinion = Pareto().propose(dataclasses.replace(seen, state=replace(seen.state, cold=cold)))
+    opinion = Pareto().propose(replace(seen, state=replace(seen.state, cold=cold)))
     assert (code in codes(opinion)) if code else opinion.ideas
 
 
