@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from aiokafka.structs import ConsumerRecord
@@ -13,7 +13,15 @@ from aiokafka.structs import ConsumerRecord
 from decision_stream.model.actuation import Directive
 from decision_stream.model.configuration import Configuration
 from decision_stream.model.journal import JournalRecord
-from decision_stream.model.knowledge import aggregate_of, catalog_aggregates, is_aggregate
+from decision_stream.model.knowledge import (
+    CatalogNews,
+    ProviderHealth,
+    Sighting,
+    Signal,
+    aggregate_of,
+    catalog_aggregates,
+    is_aggregate,
+)
 from decision_stream.model.policy import Policy
 from decision_stream.tools.recording import Recording
 from decision_stream.tools.replay import replay
@@ -25,6 +33,7 @@ SHARED = Configuration(model="shared")
 SCOPES = tuple(f"tenant{number % 3}/service/route-{number}" for number in range(12))
 EARLY, LATE = SCOPES[:9], SCOPES[9:]
 WATCH = aggregate_of("provider", "shared", SCOPES[0], 1)
+PRIORS = {aggregate_of("prior", scope.split("/")[0], scope, 1) for scope in SCOPES}
 
 
 def windows(scopes, minutes: range, **more: object) -> Iterator[tuple[bytes, bytes]]:
@@ -36,6 +45,19 @@ def windows(scopes, minutes: range, **more: object) -> Iterator[tuple[bytes, byt
 def heard(records: list[ConsumerRecord], stage: str) -> list[JournalRecord]:
     found = {record.value: msgspec.json.decode(record.value, type=JournalRecord) for record in records}
     return [entry for entry in found.values() if entry.stage == stage]
+
+
+async def all_heard(bench, kind: type, scopes: Iterable[str]) -> list[ConsumerRecord]:
+    """Journal records of each of the scopes having heard a signal with content of this kind; waits until it is so."""
+
+    def told(found: list[ConsumerRecord]) -> dict[str, str]:
+        signals = (msgspec.json.decode(record.value, type=Sighting | Signal) for record in found)
+        return {it.id: it.scope for it in signals if isinstance(it, Signal) and isinstance(it.content, kind)}
+
+    signals = await bench.wait_for("signals", lambda found: set(told(found).values()) >= set(scopes))
+    ids = {it for it, scope in told(signals).items() if scope in scopes}
+    journal = await bench.wait_for("journal", lambda found: ids <= {entry.event_id for entry in heard(found, "hear")})
+    return [record for record in journal if json.loads(record.value)["event_id"] in ids]
 
 
 async def recorded(bench) -> Recording:
@@ -58,10 +80,7 @@ async def test_an_incident_is_told_across_partitions_and_through_a_kill_and_all_
     await bench.publish("insights", windows(EARLY, range(7, 8), error_rate=0.5))
     bench.start_worker()
     bench.start_worker()
-    entries = await bench.wait_for(
-        "journal", lambda found: {entry.scope for entry in heard(found, "hear")} == set(SCOPES)
-    )
-    partitions = {record.partition for record in entries if json.loads(record.value)["stage"] == "hear"}
+    partitions = {record.partition for record in await all_heard(bench, ProviderHealth, SCOPES)}
     assert len(partitions) > 1, "the scopes lie in several partitions"
     await bench.publish("insights", windows(LATE, range(8, 12), error_rate=0.5))
     orders = await bench.wait_for(
@@ -78,7 +97,7 @@ async def test_an_incident_is_told_across_partitions_and_through_a_kill_and_all_
     sent = {msgspec.json.decode(value)["id"] for value in recording.signals.values()}
     applied = {json.loads(value)["event_id"] for values in recording.journal.values() for value in values}
     assert sent <= applied, "every sighting and signal was applied"
-    assert {scope for scope in recording.journal if is_aggregate(scope)} == {WATCH, *catalog_aggregates(1)}
+    assert {scope for scope in recording.journal if is_aggregate(scope)} == {WATCH, *PRIORS, *catalog_aggregates(1)}
     assert replay(recording, Policy()).differences == ()
     assert verify([record.value for record in await bench.read("journal")]).faults == ()
     assert await bench.read("dead-letters") == []
@@ -114,9 +133,9 @@ async def test_an_operators_catalogue_changes_what_is_decided_and_a_later_scope_
     assert "the catalogue is empty" in await asyncio.to_thread(told, bench, "show")
     assert await asyncio.to_thread(told, bench, "apply", str(file), "--dry-run") == "cheap: put in\n"
     assert await asyncio.to_thread(told, bench, "apply", str(file), "--as", "user:ada") == "cheap: put in\n"
-    await bench.wait_for("journal", lambda found: {entry.scope for entry in heard(found, "hear")} == set(early))
+    await all_heard(bench, CatalogNews, early)
     await bench.publish("insights", windows(late, range(1)))
-    await bench.wait_for("journal", lambda found: {entry.scope for entry in heard(found, "hear")} == {*early, *late})
+    await all_heard(bench, CatalogNews, (*early, *late))
     await bench.publish("insights", windows((*early, *late), range(3, 6)))
     orders = await bench.wait_for(
         "decisions", lambda found: {json.loads(record.value)["scope"] for record in found} >= {*early, *late}

@@ -10,6 +10,7 @@ import msgspec
 from decision_stream.model.actuation import Directive
 from decision_stream.model.insight import Insight
 from decision_stream.model.journal import JournalRecord
+from decision_stream.model.knowledge import Sighting, Signal
 from decision_stream.stream.record import GENESIS
 from decision_stream.wire.codec import encode
 from decision_stream.wire.dead_letters import read_headers
@@ -227,14 +228,16 @@ async def test_records_of_the_topics_step_through_the_core_to_the_same_bytes(ben
     from decision_stream.stream.record import apply, empty
 
     await bench.publish("insights", insights(range(30)))
-    bench.start_worker()
+    worker = bench.start_worker()
     await bench.wait_for(
         "journal", lambda found: len(judged(found, b'"insights"')) >= 360 and len(judged(found, b'"proposals"')) >= 12
     )
+    worker.terminate()
+    assert await asyncio.to_thread(worker.wait, 20) == 0
     journal = verdicts_of(await bench.read("journal"))
     values = {
         (name, record.partition, record.offset): msgspec.json.decode(record.value, type=kind)
-        for name, kind in (("insights", Insight), ("proposals", Proposal))
+        for name, kind in (("insights", Insight), ("proposals", Proposal), ("signals", Sighting | Signal))
         for record in await bench.read(name)
     }
     outputs: dict[str, list[bytes]] = defaultdict(list)
@@ -247,5 +250,5 @@ async def test_records_of_the_topics_step_through_the_core_to_the_same_bytes(ben
             stored = done.stored
             for output in done.outputs:
                 outputs[output.topic].append(output.value)
-    for topic in ("decisions", "journal", "proposals"):
+    for topic in ("decisions", "journal", "proposals", "signals"):
         assert sorted(outputs[topic]) == sorted({record.value for record in await bench.read(topic)})
