@@ -5,6 +5,7 @@ from math import log1p
 from ..model.command import Autonomy
 from ..model.configuration import Facet
 from ..model.decision import Check, ConcludeExperiment, Interval, Proposal, RiskLevel, StartExperiment
+from ..model.lifecycle import DecisionState
 from ..model.policy import Policy
 from ..model.state import ColdState
 from . import budget
@@ -134,8 +135,12 @@ def _experiment_check(turn: Turn, proposal: Proposal) -> Check:
     """One experiment at a time on a scope, and only the running one can be ended."""
     running = turn.cold.experiment
     if isinstance(proposal.decision, ConcludeExperiment):
-        found = running is not None and running.id == proposal.decision.experiment_id
-        return Check(name="experiment_running", passed=found, detail="" if found else "it is over")
+        # Between an order to take an experiment back and its acknowledgement there is nothing to conclude.
+        is_same = running is not None and running.id == proposal.decision.experiment_id
+        live = turn.live(running.decision_id) if running is not None and is_same else None
+        found = live is not None and live.state is DecisionState.MONITORING
+        detail = "" if found else "it is over" if live is None else f"it is {live.state}"
+        return Check(name="experiment_running", passed=found, detail=detail)
     # An exploration gives way to an experiment, but not to another exploration.
     explores = isinstance(proposal.decision, StartExperiment) and proposal.decision.yields
     rivals = [live for live in turn.cold.live if live.decision.kind == "start_experiment"]

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from decision_stream.model.actuation import BeginExperiment, EndExperiment, UpdateAllocation, UpdateConfiguration
-from decision_stream.model.command import Approve, Autonomy, Offer, SetAutonomy, Tick, Withdraw
+from decision_stream.model.command import Approve, Autonomy, Offer, Revert, SetAutonomy, Tick, Withdraw
 from decision_stream.model.metrics import ArmSample
 from decision_stream.model.outcome import CONTROL, TREATMENT, OutcomeStatus
 from decision_stream.model.policy import (
@@ -232,6 +232,25 @@ def test_an_experiment_locks_the_scope_against_other_changes():
         lab.route.tell(insight(lab.minute, quality=0.8, candidates=cheaper))
     assert "model_switch" not in lab.route.kinds
     assert "facet_taken" in lab.route.codes()
+
+
+def test_an_experiment_that_is_being_taken_back_is_not_concluded():
+    def lab() -> Lab:
+        return Lab({CONTROL: 0.8, "stepwise": 0.86}).offer("stepwise")
+
+    found = lab()
+    while "conclude_experiment" not in found.route.kinds:
+        found.run(1)
+    other = lab().run(found.minute - 1)
+    other.route.acknowledge = False
+    start = other.cold.experiment.decision_id
+    other.minute += 1
+    other._measure(START_MS + other.minute * MINUTE_MS)
+    other.route.tell(command(other.minute, Revert(decision_id=start)))
+    assert [live.state for live in other.cold.live if live.decision.id == start] == ["rolling_back"]
+    other.route.tell(insight(other.minute, quality=other.seen, requests=1_000, quality_samples=400))
+    assert "conclude_experiment" in {proposal.kind for proposal in other.route.proposals}
+    assert "conclude_experiment" not in other.route.kinds
 
 
 def test_a_silent_actuator_does_not_keep_an_experiment_for_ever():
