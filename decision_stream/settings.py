@@ -55,7 +55,7 @@ class BadSettings(Exception):
     """The settings cannot be used; the message lists every mistake with its path."""
 
 
-class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KafkaSettings(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """How to reach Kafka, and how the worker takes part in its group."""
 
     # Empty: the embedded Kafka, or what --bootstrap-servers or KAFKA_BOOTSTRAP_SERVERS say.
@@ -137,7 +137,7 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
 
-class MonitoringSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MonitoringSettings(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Metrics, health and logs."""
 
     # 0 picks a free port. The seed's 9090 is the port of Prometheus itself; it is accepted.
@@ -151,7 +151,7 @@ class MonitoringSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     log_format: Annotated[str, Meta(pattern="^(auto|json|text)$")] = "auto"
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class Settings(Struct, frozen=True, gc=False, kw_only=True):
     """All settings of a process."""
 
     policy: Policy = Policy()

@@ -22,7 +22,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class ApiToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ApiToken(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """A caller: the SHA-256 of the secret (never the secret), its role, and the tenants it may see; none is all.
 
     A secret is replaced by a second entry of the same name; both are valid until the first is taken out or expires.
@@ -37,7 +37,7 @@ class ApiToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
-class WebhookSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WebhookSettings(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Where to tell of pending approvals and of rollbacks."""
 
     # Empty: nobody is told. https, or http to this machine.
@@ -69,7 +69,7 @@ class WebhookSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return f"WebhookSettings(told={bool(self.url)})"
 
 
-class ApiSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ApiSettings(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """The REST API and its read model."""
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"

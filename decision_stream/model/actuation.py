@@ -9,7 +9,7 @@ from .decision import Decision
 from .scalars import Count, EventTime, Identifier, Name, ScopeName, Unit
 
 
-class UpdateConfiguration(Struct, frozen=True, kw_only=True, tag_field="kind", tag="update_configuration"):
+class UpdateConfiguration(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="update_configuration"):
     """Serve `weight` of the traffic with the new configuration, the rest with the old one.
 
     A ramp is a row of these with rising weights; at weight 1 the new configuration is the only one.
@@ -19,20 +19,20 @@ class UpdateConfiguration(Struct, frozen=True, kw_only=True, tag_field="kind", t
     weight: Unit
 
 
-class UpdateParameters(Struct, frozen=True, kw_only=True, tag_field="kind", tag="update_parameters"):
+class UpdateParameters(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="update_parameters"):
     """Set these parameters for all traffic at once; None unsets one."""
 
     parameters: dict[Name, ParameterValue | None]
 
 
-class SetVariantTraffic(Struct, frozen=True, kw_only=True, tag_field="kind", tag="set_variant_traffic"):
+class SetVariantTraffic(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="set_variant_traffic"):
     """Give a prompt variant this share of the traffic; a share of one promotes it."""
 
     variant: Name
     share: Unit
 
 
-class BeginExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="begin_experiment"):
+class BeginExperiment(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="begin_experiment"):
     """Split traffic over these configurations at these shares and report each arm's sums under its name."""
 
     experiment_id: Identifier
@@ -40,7 +40,7 @@ class BeginExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     configurations: dict[Name, Configuration] = {}
 
 
-class UpdateAllocation(Struct, frozen=True, kw_only=True, tag_field="kind", tag="update_allocation"):
+class UpdateAllocation(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="update_allocation"):
     """Split the traffic of a running experiment at these shares from now on; arms and reports stay as they are.
 
     A report carries the `step` of the order whose shares it was served under. The shares are the probabilities with
@@ -52,7 +52,7 @@ class UpdateAllocation(Struct, frozen=True, kw_only=True, tag_field="kind", tag=
     context: dict[Name, float] = {}
 
 
-class EndExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="end_experiment"):
+class EndExperiment(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="end_experiment"):
     """Stop the experiment and serve its control.
 
     A winner is named for the record only: its ramp comes as orders of its own.
@@ -62,19 +62,19 @@ class EndExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="en
     winner: Name | None
 
 
-class RestoreConfiguration(Struct, frozen=True, kw_only=True, tag_field="kind", tag="restore_configuration"):
+class RestoreConfiguration(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="restore_configuration"):
     """Serve all traffic with this configuration at once: the answer to harm."""
 
     configuration: Configuration
 
 
-class BreakRoute(Struct, frozen=True, kw_only=True, tag_field="kind", tag="break_route"):
+class BreakRoute(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="break_route"):
     """Send the route to its fallback for this long, then restore it without being asked."""
 
     duration_ms: Annotated[int, Meta(gt=0)]
 
 
-class SetTraffic(Struct, frozen=True, kw_only=True, tag_field="kind", tag="set_traffic"):
+class SetTraffic(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="set_traffic"):
     """Leave `weight` of the traffic with the configuration in use and send the rest to the refuge, for this long.
 
     Without a refuge the rest goes to the route's fallback. All traffic comes back without being asked, or earlier by
@@ -99,7 +99,7 @@ Order = (
 )
 
 
-class Directive(Struct, frozen=True, kw_only=True):
+class Directive(Struct, frozen=True, gc=False, kw_only=True):
     """What the decisions topic carries: one order of one decision, with the whole decision for its reasons.
 
     Delivery is at least once: act on each `id` once, and refuse a `sequence` below the last one seen for the scope.

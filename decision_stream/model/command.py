@@ -20,73 +20,73 @@ class Autonomy(StrEnum):
     AUTOPILOT = "autopilot"
 
 
-class Approve(Struct, frozen=True, kw_only=True, tag_field="kind", tag="approve"):
+class Approve(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="approve"):
     """Let a waiting decision go."""
 
     decision_id: Identifier
 
 
-class Reject(Struct, frozen=True, kw_only=True, tag_field="kind", tag="reject"):
+class Reject(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="reject"):
     """Refuse a waiting decision."""
 
     decision_id: Identifier
 
 
-class Revert(Struct, frozen=True, kw_only=True, tag_field="kind", tag="revert"):
+class Revert(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="revert"):
     """Undo a decision, running or completed."""
 
     decision_id: Identifier
 
 
-class Cancel(Struct, frozen=True, kw_only=True, tag_field="kind", tag="cancel"):
+class Cancel(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="cancel"):
     """Withdraw a decision that was not yet executed."""
 
     decision_id: Identifier
 
 
-class Pause(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pause"):
+class Pause(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="pause"):
     """Hold a ramp at its present weight."""
 
     decision_id: Identifier
 
 
-class Resume(Struct, frozen=True, kw_only=True, tag_field="kind", tag="resume"):
+class Resume(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="resume"):
     """Let a held ramp go on."""
 
     decision_id: Identifier
 
 
-class Pin(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pin"):
+class Pin(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="pin"):
     """Fix the scope's configuration: the engine proposes nothing but safety decisions until it is unpinned."""
 
 
-class Unpin(Struct, frozen=True, kw_only=True, tag_field="kind", tag="unpin"):
+class Unpin(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="unpin"):
     """End a pin."""
 
 
-class SetAutonomy(Struct, frozen=True, kw_only=True, tag_field="kind", tag="set_autonomy"):
+class SetAutonomy(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="set_autonomy"):
     """Set how much the engine may do alone."""
 
     level: Autonomy
 
 
-class Offer(Struct, frozen=True, kw_only=True, tag_field="kind", tag="offer"):
+class Offer(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="offer"):
     """Put prompt variants up for experiments on this scope."""
 
     variants: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=20)]
 
 
-class Withdraw(Struct, frozen=True, kw_only=True, tag_field="kind", tag="withdraw"):
+class Withdraw(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="withdraw"):
     """Take prompt variants off the list; a running experiment goes on."""
 
     variants: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=20)]
 
 
-class Tick(Struct, frozen=True, kw_only=True, tag_field="kind", tag="tick"):
+class Tick(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="tick"):
     """Time passed: `at_ms` of the command is the new time. Finds expired deadlines."""
 
 
-class UpdateCatalog(Struct, frozen=True, kw_only=True, tag_field="kind", tag="update_catalog"):
+class UpdateCatalog(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="update_catalog"):
     """Put a model into the catalogue, change it, or retire it. The command's scope is a keeper of the catalogue."""
 
     model: CatalogModel
@@ -109,7 +109,7 @@ Instruction = (
 )
 
 
-class Command(Struct, frozen=True, kw_only=True):
+class Command(Struct, frozen=True, gc=False, kw_only=True):
     """An instruction with its author. `actor` is set by the engine's own edge, never trusted from a header."""
 
     schema_version: Literal[1] = 1

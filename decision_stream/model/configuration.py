@@ -49,21 +49,21 @@ class Configuration(Struct, frozen=True, kw_only=True, dict=True):
         )
 
 
-class ModelChange(Struct, frozen=True, kw_only=True):
+class ModelChange(Struct, frozen=True, gc=False, kw_only=True):
     """Old and new model; `old` is what a rollback of this facet restores."""
 
     old: Name
     new: Name
 
 
-class PromptChange(Struct, frozen=True, kw_only=True):
+class PromptChange(Struct, frozen=True, gc=False, kw_only=True):
     """Old and new prompt; None means the route's own prompt."""
 
     old: Name | None
     new: Name | None
 
 
-class ParameterChange(Struct, frozen=True, kw_only=True):
+class ParameterChange(Struct, frozen=True, gc=False, kw_only=True):
     """One parameter; None means not set, which is not the same as zero (seed §4.4 wrote 0.0)."""
 
     name: Name
@@ -72,7 +72,7 @@ class ParameterChange(Struct, frozen=True, kw_only=True):
     reason: Text = ""
 
 
-class TrafficAllocation(Struct, frozen=True, kw_only=True):
+class TrafficAllocation(Struct, frozen=True, gc=False, kw_only=True):
     """Shares of traffic by variant; they sum to one within 1e-9."""
 
     shares: dict[Name, Unit]
@@ -82,7 +82,7 @@ class TrafficAllocation(Struct, frozen=True, kw_only=True):
             raise ValueError(f"shares sum to {sum(self.shares.values())!r}, expected 1")
 
 
-class ConfigurationChanges(Struct, frozen=True, kw_only=True):
+class ConfigurationChanges(Struct, frozen=True, gc=False, kw_only=True):
     """A change per facet (seed §3.3); `inverted` is what undoes exactly this change and no later one.
 
     >>> changes = ConfigurationChanges(model=ModelChange(old="a", new="b"))

@@ -21,7 +21,7 @@ class ReasonCode(StrEnum):
     INTERNAL = "internal"
 
 
-class DeadLetter(Struct, frozen=True, kw_only=True):
+class DeadLetter(Struct, frozen=True, gc=False, kw_only=True):
     """Origin and reason of a parked message, carried as headers beside its unchanged key, bytes and headers.
 
     Its `id` is topic, partition and offset of the origin, so that a repeated parking can be recognised.

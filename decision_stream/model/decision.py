@@ -25,7 +25,7 @@ class RiskLevel(StrEnum):
         return list(RiskLevel).index(self)
 
 
-class ModelSwitch(Struct, frozen=True, kw_only=True, tag_field="kind", tag="model_switch"):
+class ModelSwitch(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="model_switch"):
     """Serve the route with another model."""
 
     from_model: Name
@@ -33,14 +33,14 @@ class ModelSwitch(Struct, frozen=True, kw_only=True, tag_field="kind", tag="mode
     reason: Text
 
 
-class ParameterAdjustment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="parameter_adjustment"):
+class ParameterAdjustment(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="parameter_adjustment"):
     """Set tuned parameters to new values."""
 
     parameters: tuple[ParameterChange, ...]
     reason: Text
 
 
-class PromptVariant(Struct, frozen=True, kw_only=True, tag_field="kind", tag="prompt_variant"):
+class PromptVariant(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="prompt_variant"):
     """Give a prompt variant a share of the traffic; a share of one promotes it."""
 
     variant: Name
@@ -48,7 +48,7 @@ class PromptVariant(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pr
     reason: Text = ""
 
 
-class StartExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="start_experiment"):
+class StartExperiment(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="start_experiment"):
     """Begin an experiment over variants with the given shares, the first being the control.
 
     `challengers` holds for each of the other variants what it changes in the configuration. `alpha` is the error
@@ -76,7 +76,7 @@ class StartExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="
         return max(1.0 - self.shares[0], self.most)
 
 
-class ConcludeExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="conclude_experiment"):
+class ConcludeExperiment(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="conclude_experiment"):
     """End an experiment; no winner means that the control stays."""
 
     experiment_id: Identifier
@@ -84,7 +84,7 @@ class ConcludeExperiment(Struct, frozen=True, kw_only=True, tag_field="kind", ta
     reason: Text = ""
 
 
-class Rollback(Struct, frozen=True, kw_only=True, tag_field="kind", tag="rollback"):
+class Rollback(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="rollback"):
     """Return to a configuration known to be good, undoing `reverts` where one decision is to blame."""
 
     target_configuration_id: Identifier
@@ -92,7 +92,7 @@ class Rollback(Struct, frozen=True, kw_only=True, tag_field="kind", tag="rollbac
     reason: Text
 
 
-class CircuitBreak(Struct, frozen=True, kw_only=True, tag_field="kind", tag="circuit_break"):
+class CircuitBreak(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="circuit_break"):
     """Take traffic off the failing configuration for a while, all of it by default; optimisation of the scope pauses.
 
     What is taken off goes to `refuge`, or to the route's own fallback where none is named.
@@ -122,7 +122,7 @@ SAFETY_KINDS = frozenset({"rollback", "circuit_break"})
 """Kinds that pre-empt others and pass the cooldown, the improvement rule and an open breaker (spec, 31 and 149)."""
 
 
-class Interval(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Interval(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """An interval for a quantity, with the level it holds at; `low` <= `high`."""
 
     low: float
@@ -130,7 +130,7 @@ class Interval(Struct, frozen=True, kw_only=True, omit_defaults=True):
     level: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.95
 
 
-class ImpactEstimate(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ImpactEstimate(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Predicted relative change of one metric against the present: 0.1 is ten percent more, 2.0 three times.
 
     `interval` is None where nothing but a point is known; a strategy with no data says so rather than (0, 0).
@@ -140,7 +140,7 @@ class ImpactEstimate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     interval: Interval | None = None
 
 
-class PredictedImpact(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PredictedImpact(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Relative change expected of quality, cost and p95 latency; None where no prediction is made."""
 
     quality: ImpactEstimate | None = None
@@ -148,7 +148,7 @@ class PredictedImpact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     latency: ImpactEstimate | None = None
 
 
-class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Evidence(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Why the claim behind a decision may be believed.
 
     `method` names the rule (`hard_limit`, `sequential_alarm`, `posterior_utility`, ...); `error_budget` is
@@ -168,7 +168,7 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     contributions: dict[Name, float] = {}
 
 
-class Alternative(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Alternative(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Something considered and not chosen, with the code of the reason and its number."""
 
     what: Name
@@ -177,7 +177,7 @@ class Alternative(Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: float | None = None
 
 
-class Proposal(Struct, frozen=True, kw_only=True):
+class Proposal(Struct, frozen=True, gc=False, kw_only=True):
     """A strategy's idea, before validation.
 
     `confidence` is the probability that the claim of improvement holds, under the stated evidence; None where the
@@ -218,7 +218,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
         return isinstance(self.decision, StartExperiment | ConcludeExperiment)
 
 
-class Check(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Check(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One validation check: what was found against what was allowed."""
 
     name: Name
@@ -228,7 +228,7 @@ class Check(Struct, frozen=True, kw_only=True, omit_defaults=True):
     allowed: float | None = None
 
 
-class Risk(Struct, frozen=True, kw_only=True):
+class Risk(Struct, frozen=True, gc=False, kw_only=True):
     """Risk score in [0, 1] and its factors, each in [0, 1] (spec, 29)."""
 
     level: RiskLevel
@@ -239,7 +239,7 @@ class Risk(Struct, frozen=True, kw_only=True):
     novelty: Unit
 
 
-class Decision(Struct, frozen=True, kw_only=True):
+class Decision(Struct, frozen=True, gc=False, kw_only=True):
     """A validated proposal with its identity, its checks and the policy it was judged under.
 
     `id` is a UUIDv5 of what caused it: the same events give the same ids. `sequence` rises by one per decision of

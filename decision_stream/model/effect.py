@@ -8,7 +8,7 @@ from .journal import Alert, FrontierPoint, Learning, Reason, Stage, Transition, 
 from .knowledge import CatalogEntry, Sighting, Signal
 
 
-class Subject(Struct, frozen=True):
+class Subject(Struct, frozen=True, gc=False):
     """A decision that a step moved or heard of, in the few words that logs, metrics and traces need."""
 
     id: str
@@ -18,7 +18,7 @@ class Subject(Struct, frozen=True):
     trace: str = ""
 
 
-class Effects(Struct, frozen=True, kw_only=True):
+class Effects(Struct, frozen=True, gc=False, kw_only=True):
     """Result of one step beside the state.
 
     `outputs` go out in order: proposals to the proposals topic, directives to the decisions topic; then `signals`, to

@@ -29,14 +29,14 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-class Drift(Struct, frozen=True, kw_only=True):
+class Drift(Struct, frozen=True, gc=False, kw_only=True):
     """The analyzer's own finding that a distribution moved; the engine's detectors judge for themselves."""
 
     metric: Metric
     score: Unit
 
 
-class Anomaly(Struct, frozen=True, kw_only=True):
+class Anomaly(Struct, frozen=True, gc=False, kw_only=True):
     """One unusual observation; `episode` groups observations of the same incident."""
 
     metric: Metric
@@ -46,7 +46,7 @@ class Anomaly(Struct, frozen=True, kw_only=True):
     episode: Identifier | None = None
 
 
-class Recommendation(Struct, frozen=True, kw_only=True):
+class Recommendation(Struct, frozen=True, gc=False, kw_only=True):
     """A hint of the analyzer: a candidate for strategies, never a command (spec: traced in explanations)."""
 
     action: Name
@@ -54,7 +54,7 @@ class Recommendation(Struct, frozen=True, kw_only=True):
     confidence: Unit | None = None
 
 
-class Hints(Struct, frozen=True, kw_only=True):
+class Hints(Struct, frozen=True, gc=False, kw_only=True):
     """What the analyzer knows and the engine cannot derive; None means not said.
 
     Time since the last change, running experiments and the like are engine state and are never taken from outside.
@@ -67,7 +67,7 @@ class Hints(Struct, frozen=True, kw_only=True):
     feedback_available: bool | None = None
 
 
-class Budget(Struct, frozen=True, kw_only=True):
+class Budget(Struct, frozen=True, gc=False, kw_only=True):
     """Money of the scope for the current day (seed §9); a limit of zero is refused, never divided by."""
 
     daily_limit_usd: Annotated[float, Meta(gt=0.0, le=1e9)]
@@ -76,7 +76,7 @@ class Budget(Struct, frozen=True, kw_only=True):
     per_request_limit_usd: Usd | None = None
 
 
-class Insight(Struct, frozen=True, kw_only=True):
+class Insight(Struct, frozen=True, gc=False, kw_only=True):
     """The analysis of one window of one scope; the event that decisions are made on.
 
     `at_ms` is the end of the window. `configuration` is what the analyzer saw in use: the engine adopts it for

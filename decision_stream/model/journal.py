@@ -36,7 +36,7 @@ class Verdict(StrEnum):
     STALE = "stale"
 
 
-class Transition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Transition(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A decision moved from one state to another, and why."""
 
     decision_id: Identifier
@@ -46,7 +46,7 @@ class Transition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at_ms: EventTime
 
 
-class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Reason(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A code with its numbers: why a strategy stayed silent, a proposal lost, a check failed."""
 
     source: Name
@@ -56,7 +56,7 @@ class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
     limit: float | None = None
 
 
-class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Alert(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Something a human should know and the engine does not act on."""
 
     code: Name
@@ -64,7 +64,7 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     severity: Name = "warning"
 
 
-class Learning(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Learning(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What an outcome taught: the quantity before and after, and the decision it was learnt from.
 
     `impact:quality`, `:cost` and `:latency` are the predicted and the measured relative change, `utility` the measured
@@ -77,7 +77,7 @@ class Learning(Struct, frozen=True, kw_only=True, omit_defaults=True):
     decision_id: Identifier | None = None
 
 
-class FrontierPoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FrontierPoint(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A model among the candidates of a scope: its objectives, what it is worth, and where it stands.
 
     `standing` is `in_use`, `frontier` (feasible, and dominated by none beyond doubt), `dominated` or `infeasible`;
@@ -95,7 +95,7 @@ class FrontierPoint(Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: Text = ""
 
 
-class Source(Struct, frozen=True, kw_only=True):
+class Source(Struct, frozen=True, gc=False, kw_only=True):
     """Where the applied event lies in Kafka."""
 
     topic: Name
@@ -103,7 +103,7 @@ class Source(Struct, frozen=True, kw_only=True):
     offset: Count
 
 
-class JournalRecord(Struct, frozen=True, kw_only=True):
+class JournalRecord(Struct, frozen=True, gc=False, kw_only=True):
     """One applied event.
 
     `sequence` counts the applied events of the scope from 1 without gaps. `previous_hash` is the hash of the record

@@ -56,7 +56,7 @@ def is_aggregate(scope: str) -> bool:
     return scope.startswith(AGGREGATE_MARK)
 
 
-class ProviderReport(Struct, frozen=True, kw_only=True, tag_field="kind", tag="provider_report"):
+class ProviderReport(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="provider_report"):
     """A scope that a provider serves is well or in trouble; `is_changed` when a change of ours may be the cause.
 
     `is_present` is False when the provider serves the scope no more.
@@ -68,17 +68,17 @@ class ProviderReport(Struct, frozen=True, kw_only=True, tag_field="kind", tag="p
     is_present: bool = True
 
 
-class CatalogReader(Struct, frozen=True, kw_only=True, tag_field="kind", tag="catalog_reader"):
+class CatalogReader(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="catalog_reader"):
     """A scope that wants to hear of the catalogue of models."""
 
 
-class Needs(Struct, frozen=True, kw_only=True, tag_field="kind", tag="needs"):
+class Needs(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="needs"):
     """The slots of its tenant that a scope holds or waits for; none of them when it only says that it is there."""
 
     slots: tuple[Slot, ...] = ()
 
 
-class Comparison(Struct, frozen=True, kw_only=True):
+class Comparison(Struct, frozen=True, gc=False, kw_only=True):
     """What a ramp measured of a model against the one before it: natural logarithms of new over old.
 
     `latency` is that of the 95th percentile; `samples` are the scored requests of the new model.
@@ -92,13 +92,13 @@ class Comparison(Struct, frozen=True, kw_only=True):
     samples: Count
 
 
-class Contribution(Struct, frozen=True, kw_only=True, tag_field="kind", tag="contribution"):
+class Contribution(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="contribution"):
     """What a scope has measured of models, if anything, and that it wants to hear what others did."""
 
     comparisons: tuple[Comparison, ...] = ()
 
 
-class Sighting(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sighting"):
+class Sighting(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="sighting"):
     """What one scope, the `member`, tells an aggregate; `home` is the partition in which the scope lies.
 
     `number` counts the sightings of the member, so that an older one that comes again is known.
@@ -115,7 +115,7 @@ class Sighting(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sightin
     traceparent: Traceparent | UnsetType = UNSET
 
 
-class ProviderHealth(Struct, frozen=True, kw_only=True, tag_field="kind", tag="provider_health"):
+class ProviderHealth(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="provider_health"):
     """Whether a provider has an incident.
 
     `troubled` of its `witnesses` fell into trouble shortly after each other without a change of ours, where `needed`
@@ -132,7 +132,7 @@ class ProviderHealth(Struct, frozen=True, kw_only=True, tag_field="kind", tag="p
     days_between_false_incidents: float
 
 
-class CatalogModel(Struct, frozen=True, kw_only=True):
+class CatalogModel(Struct, frozen=True, gc=False, kw_only=True):
     """A model of the catalogue: what is known of it beforehand, its price, its provider; a retired one is not proposed.
 
     The `samples` of the estimate are requests that told as much, 0 for a guess.
@@ -142,7 +142,7 @@ class CatalogModel(Struct, frozen=True, kw_only=True):
     is_retired: bool = False
 
 
-class CatalogEntry(Struct, frozen=True, kw_only=True):
+class CatalogEntry(Struct, frozen=True, gc=False, kw_only=True):
     """The newest word on a model, as it stands on the catalogue's compacted topic; the record's key is the model."""
 
     schema_version: Literal[1] = 1
@@ -152,20 +152,20 @@ class CatalogEntry(Struct, frozen=True, kw_only=True):
     actor: Name
 
 
-class CatalogNews(Struct, frozen=True, kw_only=True, tag_field="kind", tag="catalog_news"):
+class CatalogNews(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="catalog_news"):
     """Models of the catalogue that are new or changed."""
 
     models: tuple[CatalogModel, ...]
 
 
-class Quota(Struct, frozen=True, kw_only=True, tag_field="kind", tag="quota"):
+class Quota(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="quota"):
     """The slots of its tenant that a scope holds now; `answers` is the number of the sighting it answers."""
 
     slots: tuple[Slot, ...]
     answers: Count
 
 
-class PooledComparison(Struct, frozen=True, kw_only=True):
+class PooledComparison(Struct, frozen=True, gc=False, kw_only=True):
     """What to expect of one model against another on the next scope, from what `scopes` scopes measured.
 
     Means and variances of the natural logarithms of new over old; `samples` are the requests behind all of it.
@@ -183,13 +183,13 @@ class PooledComparison(Struct, frozen=True, kw_only=True):
     latency_variance: Variance
 
 
-class Priors(Struct, frozen=True, kw_only=True, tag_field="kind", tag="priors"):
+class Priors(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="priors"):
     """What the other scopes of the tenant measured of models, pooled."""
 
     pooled: tuple[PooledComparison, ...] = ()
 
 
-class Signal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="signal"):
+class Signal(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="signal"):
     """What an aggregate has concluded, told to one scope that lies in partition `home`; `number` counts its news."""
 
     schema_version: Literal[1] = 1
@@ -203,7 +203,7 @@ class Signal(Struct, frozen=True, kw_only=True, tag_field="kind", tag="signal"):
     traceparent: Traceparent | UnsetType = UNSET
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class Told(Struct, frozen=True, gc=False, kw_only=True):
     """What a scope has told and when, so that it tells only what changed; `number` counts its sightings.
 
     `calm_since_ms` is when the trouble it told of was last seen to end, 0 otherwise; `reader_at_ms` and `asked_at_ms`
@@ -222,7 +222,7 @@ class Told(Struct, frozen=True, kw_only=True):
     needs_number: int = 0
 
 
-class Knowledge(Struct, frozen=True, kw_only=True):
+class Knowledge(Struct, frozen=True, gc=False, kw_only=True):
     """What a scope has heard: providers with an incident by name, the catalogue by model, its tenant's slots, priors.
 
     `heard` is the newest number by aggregate.
@@ -236,7 +236,7 @@ class Knowledge(Struct, frozen=True, kw_only=True):
     priors: tuple[PooledComparison, ...] = ()
 
 
-class Witness(Struct, frozen=True, array_like=True, tag=1):
+class Witness(Struct, frozen=True, gc=False, array_like=True, tag=1):
     """What a scope says of its provider: since when it is in trouble, 0 while it is well.
 
     `is_changed` when a change of ours was recent then; `is_present` while the provider serves the scope.
@@ -247,24 +247,24 @@ class Witness(Struct, frozen=True, array_like=True, tag=1):
     is_present: bool = True
 
 
-class Reader(Struct, frozen=True, array_like=True, tag=2):
+class Reader(Struct, frozen=True, gc=False, array_like=True, tag=2):
     """A scope that is told of the catalogue."""
 
 
-class Claim(Struct, frozen=True, array_like=True, tag=3):
+class Claim(Struct, frozen=True, gc=False, array_like=True, tag=3):
     """The slots that a scope wants, and since when; those of them that it was granted."""
 
     since: dict[Slot, int] = {}
     granted: tuple[Slot, ...] = ()
 
 
-class Compared(Struct, frozen=True, array_like=True, tag=4):
+class Compared(Struct, frozen=True, gc=False, array_like=True, tag=4):
     """What a scope has measured of models, oldest first."""
 
     comparisons: tuple[Comparison, ...] = ()
 
 
-class Member(Struct, frozen=True, array_like=True):
+class Member(Struct, frozen=True, gc=False, array_like=True):
     """The newest word of a scope that lies in partition `home`; `number` is that of its sighting."""
 
     number: int
@@ -273,7 +273,7 @@ class Member(Struct, frozen=True, array_like=True):
     fact: Witness | Reader | Claim | Compared
 
 
-class Aggregate(Struct, frozen=True, array_like=True):
+class Aggregate(Struct, frozen=True, gc=False, array_like=True):
     """What an aggregate remembers: its members by scope, how often it told something, and what holds still.
 
     That is the provider's incident, or the catalogue by model.

@@ -6,7 +6,7 @@ from ..stats.moments import Moments
 from .scalars import Count, Millis, Name, Unit, Usd
 
 
-class Performance(Struct, frozen=True, kw_only=True):
+class Performance(Struct, frozen=True, gc=False, kw_only=True):
     """Speed and success of the requests of one window.
 
     `error_rate` is errors over `requests`; success is its complement and has no field of its own,
@@ -20,14 +20,14 @@ class Performance(Struct, frozen=True, kw_only=True):
     latency_p99_ms: Millis | None = None
 
 
-class Cost(Struct, frozen=True, kw_only=True):
+class Cost(Struct, frozen=True, gc=False, kw_only=True):
     """Cost of the requests of one window; `stddev_usd` is over requests."""
 
     per_request_usd: Usd
     stddev_usd: Usd = 0.0
 
 
-class Quality(Struct, frozen=True, kw_only=True):
+class Quality(Struct, frozen=True, gc=False, kw_only=True):
     """Quality score between 0 and 1, its spread over samples, and how many requests were scored."""
 
     score: Unit
@@ -35,7 +35,7 @@ class Quality(Struct, frozen=True, kw_only=True):
     samples: Count
 
 
-class ArmSample(Struct, frozen=True, kw_only=True):
+class ArmSample(Struct, frozen=True, gc=False, kw_only=True):
     """What one arm of a comparison did in a window, as sums that can be added up.
 
     `slow` counts requests above the policy's latency limit: a share, unlike a percentile, can be added

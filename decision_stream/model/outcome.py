@@ -24,7 +24,7 @@ class OutcomeStatus(StrEnum):
     ROLLED_BACK = "rolled_back"
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class Outcome(Struct, frozen=True, gc=False, kw_only=True):
     """One report on one order.
 
     `arms` holds the window's sums by arm: `control` and `treatment` in a ramp, variant names in an experiment. Sums

@@ -42,7 +42,7 @@ class Response(StrEnum):
     REDUCE_TRAFFIC = "reduce_traffic"
 
 
-class EnginePolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EnginePolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Limits of the engine as a whole."""
 
     # Changes in execution at once on one scope; the seed's 10 is not a rate of decisions.
@@ -61,7 +61,7 @@ class EnginePolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     recovery_timeout_ms: DurationMs = 30 * MINUTE_MS
 
 
-class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Limits(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Hard limits on a route (seed §4.5). Success rate is one minus error rate and not checked twice."""
 
     min_success_rate: Unit = 0.95
@@ -76,7 +76,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hysteresis: Unit = 0.05
 
 
-class DegradationPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DegradationPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Sequential alarm against a frozen baseline, per metric."""
 
     # Promised mean number of windows between false alarms per metric: ten weeks of one-minute windows.
@@ -92,7 +92,7 @@ class DegradationPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     attribution_ms: DurationMs = 6 * HOUR_MS
 
 
-class DriftPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DriftPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Drift detection by ADWIN on window means of quality."""
 
     algorithm: Literal["adwin"] = "adwin"
@@ -100,7 +100,7 @@ class DriftPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     window_size: Annotated[int, Meta(ge=10, le=100_000)] = 1_000
 
 
-class Responses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Responses(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Answer to each kind of finding; the duration is that of a circuit break (missing in the seed)."""
 
     on_degradation: Response = Response.ROLLBACK
@@ -117,7 +117,7 @@ class Responses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reduced_share: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.5
 
 
-class ThresholdPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ThresholdPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """The safety strategy."""
 
     enabled: bool = True
@@ -128,7 +128,7 @@ class ThresholdPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     responses: Responses = Responses()
 
 
-class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Weights(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Weights of the objectives; they sum to one."""
 
     quality: Unit = 0.5
@@ -163,7 +163,7 @@ class ReferenceRange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return (log(self.ideal) if self.log else self.ideal) - self.origin
 
 
-class ParetoPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ParetoPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Choice of the model by quality, cost and latency."""
 
     enabled: bool = True
@@ -192,14 +192,16 @@ class ParetoPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tombstone_ms: DurationMs = 6 * HOUR_MS
 
 
-class FixedAllocation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="fixed"):
+class FixedAllocation(
+    Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="fixed"
+):
     """Shares that stay as they are; the first is the control's."""
 
     weights: tuple[Share, ...] = (0.5, 0.5)
 
 
 class ThompsonSampling(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="thompson_sampling"
+    Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="thompson_sampling"
 ):
     """Shares that follow the posterior; a winner is slow to prove when the loser is starved."""
 
@@ -207,14 +209,16 @@ class ThompsonSampling(
     prior_beta: Annotated[float, Meta(gt=0.0, le=1e6)] = 1.0
 
 
-class UpperConfidenceBound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ucb"):
+class UpperConfidenceBound(
+    Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ucb"
+):
     """Most of the traffic to the highest upper bound."""
 
     exploration_param: Annotated[float, Meta(gt=0.0, le=100.0)] = 1.0
 
 
 class EpsilonGreedy(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="epsilon_greedy"
+    Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="epsilon_greedy"
 ):
     """Most of the traffic to the best so far, a share to all."""
 
@@ -224,7 +228,7 @@ class EpsilonGreedy(
 Allocation = FixedAllocation | ThompsonSampling | UpperConfidenceBound | EpsilonGreedy
 
 
-class AbTestingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AbTestingPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Experiments with prompts, judged by a sequential test that allows a look at every report."""
 
     enabled: bool = True
@@ -255,7 +259,7 @@ class AbTestingPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     online_fdr: bool = False
 
 
-class ReinforcementPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReinforcementPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """A contextual bandit over models: explores on a small share of the traffic, switches on off-policy evidence."""
 
     enabled: bool = True
@@ -309,7 +313,7 @@ class ReinforcementPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     rest_ms: DurationMs = 30 * MINUTE_MS
 
 
-class TunedParameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TunedParameter(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """A parameter that may be tuned: its name, bounds, and the value in use where the configuration sets none."""
 
     name: Name
@@ -324,7 +328,7 @@ class TunedParameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"bounds {self.low!r}..{self.high!r} of {self.name} are empty or miss {self.default!r}")
 
 
-class AdaptiveParametersPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AdaptiveParametersPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Tuning of parameters by trials on a small share of the traffic, within bounds and by a safe search."""
 
     enabled: bool = True
@@ -349,7 +353,7 @@ class AdaptiveParametersPolicy(Struct, frozen=True, kw_only=True, forbid_unknown
     trust_region: Unit = 0.05
 
 
-class SafetyPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SafetyPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Constraints on every change (seed §7.4); shares are relative to the present value."""
 
     max_quality_degradation: Unit = 0.05
@@ -375,7 +379,7 @@ class SafetyPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     on_pin: OnPin = OnPin.HOLD
 
 
-class RampPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RampPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """How a change reaches all traffic (seed §8.2: 5 %, then 15 % more every five minutes)."""
 
     initial_weight: Share = 0.05
@@ -393,7 +397,7 @@ class RampPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_requests_per_step: Count = 50
 
 
-class BreakerPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BreakerPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """When optimisation of a scope pauses itself (seed §7.3, with a rate over a window)."""
 
     window_ms: DurationMs = DAY_MS
@@ -408,7 +412,7 @@ class BreakerPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     strategy_pause_ms: DurationMs = 10 * MINUTE_MS
 
 
-class ValidationPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ValidationPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Which checks run; with risk assessment off, everything that is not safety waits for approval."""
 
     enable_constraint_checking: bool = True
@@ -417,7 +421,7 @@ class ValidationPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     enable_risk_assessment: bool = True
 
 
-class KnowledgePolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KnowledgePolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What scopes tell each other, through aggregates."""
 
     enabled: bool = True

@@ -20,14 +20,14 @@ from .lifecycle import DecisionState
 from .metrics import ArmSample, ModelEstimate
 
 
-class Watch(Struct, frozen=True, kw_only=True, array_like=True):
+class Watch(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """A hard limit: for how many windows in a row it has been broken, and whether it is firing."""
 
     windows: int = 0
     firing: bool = False
 
 
-class Alarm(Struct, frozen=True, kw_only=True, array_like=True):
+class Alarm(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """A sequential alarm.
 
     Its frozen baseline over windows, the running statistics, and for how many windows it fires. `loads` is what is
@@ -40,7 +40,7 @@ class Alarm(Struct, frozen=True, kw_only=True, array_like=True):
     loads: bytes = b""
 
 
-class Live(Struct, frozen=True, kw_only=True, array_like=True):
+class Live(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """Recent measurements of the configuration in use, with exponential forgetting; sums over requests.
 
     `weight` is the effective number of windows behind the means.
@@ -58,7 +58,7 @@ class Live(Struct, frozen=True, kw_only=True, array_like=True):
     error_rate: float = 0.0
 
 
-class Purse(Struct, frozen=True, kw_only=True, array_like=True):
+class Purse(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """The scope's budget as last told, and the measured rate of spending; `is_over` when too much will be spent."""
 
     limit_usd: float
@@ -70,7 +70,7 @@ class Purse(Struct, frozen=True, kw_only=True, array_like=True):
     is_over: bool = False
 
 
-class HotState(Struct, frozen=True, kw_only=True, array_like=True):
+class HotState(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """The part every event may change. `at_ms` is engine time: the latest event time seen."""
 
     at_ms: int = 0
@@ -90,7 +90,7 @@ class HotState(Struct, frozen=True, kw_only=True, array_like=True):
     purse: Purse | None = None
 
 
-class Saving(Struct, frozen=True, kw_only=True, array_like=True):
+class Saving(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """What an adopted change saves: US dollars per request with their standard error, as measured in its ramp.
 
     `from_requests` and `to_requests` are what the scope had served when it was adopted and undone; None while in use.
@@ -103,7 +103,7 @@ class Saving(Struct, frozen=True, kw_only=True, array_like=True):
     to_requests: float | None = None
 
 
-class ConfigurationVersion(Struct, frozen=True, kw_only=True):
+class ConfigurationVersion(Struct, frozen=True, gc=False, kw_only=True):
     """A configuration that was in full use, since when, by which decision, and whether it held its guards.
 
     `quality` is the logarithm of its quality over that of the scope's first configuration, as the ramps between them
@@ -117,7 +117,7 @@ class ConfigurationVersion(Struct, frozen=True, kw_only=True):
     quality: float = 0.0
 
 
-class Ramp(Struct, frozen=True, kw_only=True):
+class Ramp(Struct, frozen=True, gc=False, kw_only=True):
     """Progress of a change towards full traffic.
 
     `treatment` and `control` are the sums of both arms over the whole ramp, `step_treatment` and `step_control` those
@@ -137,7 +137,7 @@ class Ramp(Struct, frozen=True, kw_only=True):
     blocks: dict[str, Blocks] = {}
 
 
-class LiveDecision(Struct, frozen=True, kw_only=True):
+class LiveDecision(Struct, frozen=True, gc=False, kw_only=True):
     """A decision that is not yet over. `deadline_ms` is when a tick must act on it; never absent."""
 
     decision: Decision
@@ -152,7 +152,7 @@ class LiveDecision(Struct, frozen=True, kw_only=True):
     reserved_usd: float = 0.0
 
 
-class PendingProposal(Struct, frozen=True, kw_only=True):
+class PendingProposal(Struct, frozen=True, gc=False, kw_only=True):
     """A proposal on its way to validation: its facets are taken until it arrives or times out."""
 
     id: str
@@ -161,7 +161,7 @@ class PendingProposal(Struct, frozen=True, kw_only=True):
     deadline_ms: int
 
 
-class ClosedDecision(Struct, frozen=True, kw_only=True):
+class ClosedDecision(Struct, frozen=True, gc=False, kw_only=True):
     """What is kept of a decision that is over."""
 
     id: str
@@ -175,7 +175,7 @@ class ClosedDecision(Struct, frozen=True, kw_only=True):
     gain: float | None = None
 
 
-class Period(Struct, frozen=True, kw_only=True, array_like=True):
+class Period(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """A time of constant shares: the order's step, when it was ordered, the shares and the context they were drawn for.
 
     Shares are in the order of the experiment's, which makes them the propensities of its arms; `context` is
@@ -189,7 +189,7 @@ class Period(Struct, frozen=True, kw_only=True, array_like=True):
     units: tuple[float, ...] = ()
 
 
-class Experiment(Struct, frozen=True, kw_only=True):
+class Experiment(Struct, frozen=True, gc=False, kw_only=True):
     """A running experiment: what was planned, and the sums of each arm since it began.
 
     `shares` are by arm, the control under the name "control". `mismatch` is the largest evidence so far (natural
@@ -220,7 +220,7 @@ class Experiment(Struct, frozen=True, kw_only=True):
     evidence: dict[str, DifferenceEvidence] = {}
 
 
-class BanditArm(Struct, frozen=True, kw_only=True, array_like=True):
+class BanditArm(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """What is known of one arm.
 
     The packed sums of the linear model (see `stats.bandits.linear.Arm`), or `successes` and `failures` where rewards
@@ -237,7 +237,7 @@ class BanditArm(Struct, frozen=True, kw_only=True, array_like=True):
     worse: float = 0.0
 
 
-class Bandit(Struct, frozen=True, kw_only=True):
+class Bandit(Struct, frozen=True, gc=False, kw_only=True):
     """What was learnt of the configurations that this scope may be served with, by configuration id.
 
     `shape` names algorithm and features: under another the arms start anew. `evidence` is the gain of an arm over the
@@ -261,7 +261,7 @@ class Bandit(Struct, frozen=True, kw_only=True):
     fruitless: int = 0
 
 
-class Trial(Struct, frozen=True, kw_only=True, array_like=True):
+class Trial(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """A tried setting of tuned parameters: its relative gain in the objective, the gain's standard error, and when."""
 
     parameters: dict[str, float]
@@ -270,7 +270,7 @@ class Trial(Struct, frozen=True, kw_only=True, array_like=True):
     at_ms: int
 
 
-class Tombstone(Struct, frozen=True, kw_only=True):
+class Tombstone(Struct, frozen=True, gc=False, kw_only=True):
     """A change that failed: not proposed again until `until_ms`; `failures` lengthens the next one."""
 
     until_ms: int
@@ -285,7 +285,7 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class Breaker(Struct, frozen=True, kw_only=True):
+class Breaker(Struct, frozen=True, gc=False, kw_only=True):
     """The pause of optimisation on a scope; `opens` lengthens the next one."""
 
     state: BreakerState = BreakerState.CLOSED
@@ -294,7 +294,7 @@ class Breaker(Struct, frozen=True, kw_only=True):
     probe_id: str | None = None
 
 
-class Recovery(Struct, frozen=True, kw_only=True):
+class Recovery(Struct, frozen=True, gc=False, kw_only=True):
     """Metrics that a rollback must bring back within their limits by the deadline; `well` windows in a row were."""
 
     decision_id: str
@@ -303,14 +303,14 @@ class Recovery(Struct, frozen=True, kw_only=True):
     well: int = 0
 
 
-class Measured(Struct, frozen=True, kw_only=True):
+class Measured(Struct, frozen=True, gc=False, kw_only=True):
     """What an arm of a ramp showed of a model, and when."""
 
     estimate: ModelEstimate
     at_ms: int
 
 
-class StrategyHealth(Struct, frozen=True, kw_only=True, array_like=True):
+class StrategyHealth(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """Faults of one strategy on a scope: all of them, those within the window, and its pause; `opens` lengthens it."""
 
     faults: int = 0
@@ -319,7 +319,7 @@ class StrategyHealth(Struct, frozen=True, kw_only=True, array_like=True):
     paused_until_ms: int = 0
 
 
-class Totals(Struct, frozen=True, kw_only=True):
+class Totals(Struct, frozen=True, gc=False, kw_only=True):
     """What became of one strategy's ideas on a scope (seed §9, whose terms were undefined).
 
     `proposed` ideas left evaluation, `accepted` ones were ordered at least once, `ended` decisions are over. A *change*
@@ -344,7 +344,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     ran_ms: int = 0
 
 
-class Counters(Struct, frozen=True, kw_only=True):
+class Counters(Struct, frozen=True, gc=False, kw_only=True):
     """Totals of the scope since it was first seen, by terminal state and strategy (seed §9, DecisionStatistics)."""
 
     by_state: dict[str, int] = {}
@@ -352,7 +352,7 @@ class Counters(Struct, frozen=True, kw_only=True):
     totals: dict[str, Totals] = {}
 
 
-class ColdState(Struct, frozen=True, kw_only=True):
+class ColdState(Struct, frozen=True, gc=False, kw_only=True):
     """The part that changes with decisions, outcomes and commands."""
 
     configuration: Configuration | None = None
@@ -397,7 +397,7 @@ class ColdState(Struct, frozen=True, kw_only=True):
     aggregate: Aggregate | None = None
 
 
-class ScopeState(Struct, frozen=True, kw_only=True):
+class ScopeState(Struct, frozen=True, gc=False, kw_only=True):
     """All that is known of one scope. A part that did not change is the same object, so that it is not written."""
 
     scope: str

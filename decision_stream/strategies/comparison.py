@@ -99,7 +99,7 @@ def _parts(
     return tuple(part for part in parts if part[1] != 0.0)
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class Standing(Struct, frozen=True, gc=False, kw_only=True):
     """A challenger's place: its gain so far, the test's score against its bound, and how much of the plan is seen."""
 
     name: str
@@ -117,7 +117,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         return self.score <= -self.bound
 
 
-class Judgement(Struct, frozen=True, kw_only=True):
+class Judgement(Struct, frozen=True, gc=False, kw_only=True):
     """What may be said now: `over` with or without a `winner`, or still running; `code` and `detail` say why."""
 
     over: bool

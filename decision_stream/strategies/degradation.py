@@ -24,7 +24,7 @@ MIN_SAMPLES = 20
 """Samples of a window below which its average is too rough to judge."""
 
 
-class Observation(Struct, frozen=True, kw_only=True):
+class Observation(Struct, frozen=True, gc=False, kw_only=True):
     """A window's average of one metric, larger is worse.
 
     `deviation` is its sampling error, `tolerance` the allowed rise. `load`, requests per minute, is given where the

@@ -27,7 +27,7 @@ PARTS = ("quality", "cost", "latency")
 _Three = tuple[float, float, float]
 
 
-class Scored(Struct, frozen=True, kw_only=True):
+class Scored(Struct, frozen=True, gc=False, kw_only=True):
     """An estimate with its utility in [0, 1] and the standard error of that.
 
     `terms` are the parts of the utility that quality, cost and latency bring, and sum up to it; `errors` the standard

@@ -12,7 +12,7 @@ from .limits import LATENCY, readings, severity_of
 from .protocol import View
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class Finding(Struct, frozen=True, gc=False, kw_only=True):
     """Something wrong: what, how bad, since this window or longer, and what the policy answers to it."""
 
     code: str

@@ -15,7 +15,7 @@ from .protocol import View
 _NORMAL = NormalDist()
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class Place(Struct, frozen=True, gc=False, kw_only=True):
     """A candidate and where it stands. `code` says why it is out; it is empty for a feasible one that nobody dominates.
 
     `value` and `limit` are the numbers behind the code; `detail` names the model that dominates.
@@ -71,7 +71,7 @@ def reason_of(place: Place) -> Reason:
     return Reason(source="pareto", code=place.code, detail=detail, value=place.value, limit=place.limit)
 
 
-class _Limits(Struct, frozen=True):
+class _Limits(Struct, frozen=True, gc=False):
     """What a candidate must keep: `equal` of the quality as estimated, the others with probability `SURE`."""
 
     samples: int

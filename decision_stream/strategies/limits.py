@@ -11,7 +11,7 @@ QUALITY, COST, LATENCY, ERRORS = (
 )
 
 
-class Reading(Struct, frozen=True, kw_only=True):
+class Reading(Struct, frozen=True, gc=False, kw_only=True):
     """A measured value against its limit; `excess` is how far beyond the limit, as a share of it, negative inside.
 
     `name` is that of the metric: asking a member of an enumeration for its value costs more than the comparison.

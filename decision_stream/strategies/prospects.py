@@ -83,7 +83,7 @@ def is_disproven(view: View, model: str, rules: ReinforcementPolicy) -> bool:
     return known is not None and known.log_evidence_below(rules.min_gain) >= -log(claim_alpha(rules))
 
 
-class _InUse(Struct, frozen=True):
+class _InUse(Struct, frozen=True, gc=False):
     """The model in use: what was measured of it, what it earns, and the variance of that."""
 
     estimate: ModelEstimate
@@ -122,7 +122,7 @@ def _evidence(view: View, model: str) -> DifferenceEvidence | None:
     return bandit.evidence.get(arm_of(view.configuration, model))
 
 
-class _Limits(Struct, frozen=True):
+class _Limits(Struct, frozen=True, gc=False):
     """What a switch may lead to; quality and latency only where they were measured on enough requests."""
 
     cost_usd: float

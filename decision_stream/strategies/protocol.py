@@ -45,7 +45,7 @@ def experiment_of(cold: ColdState) -> Experiment | None:
     return cold.experiment if cold.experiment is not None and not cold.experiment.yields else None
 
 
-class Idea(Struct, frozen=True, kw_only=True):
+class Idea(Struct, frozen=True, gc=False, kw_only=True):
     """A change a strategy would make, with its evidence; the engine gives it an id and judges it."""
 
     decision: DecisionType
@@ -67,7 +67,7 @@ class Idea(Struct, frozen=True, kw_only=True):
         return self.kind in SAFETY_KINDS
 
 
-class Opinion(Struct, frozen=True, kw_only=True):
+class Opinion(Struct, frozen=True, gc=False, kw_only=True):
     """Ideas, best first, and the reasons for what was not proposed; `frontier` is a picture of the candidates."""
 
     ideas: tuple[Idea, ...] = ()

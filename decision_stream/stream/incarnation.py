@@ -12,7 +12,7 @@ from msgspec import Struct
 MARK_PREFIX = b"\x00topics-"
 
 
-class Mark(Struct, frozen=True, array_like=True):
+class Mark(Struct, frozen=True, gc=False, array_like=True):
     """Identities of the input topics, by name without prefix; the first three fields rank it like any stored record."""
 
     format: int

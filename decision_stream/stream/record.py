@@ -52,7 +52,7 @@ class StateTooLarge(Exception):
     """An event would make a scope's record larger than the broker takes; it is refused before it is applied."""
 
 
-class Output(Struct, frozen=True, array_like=True):
+class Output(Struct, frozen=True, gc=False, array_like=True):
     """A message to send: topic without prefix, bytes, and the trace context for its header, empty without one.
 
     `to` is whom it is for, which is its key; empty for the scope itself, in the partition that it came from. Another
@@ -66,7 +66,7 @@ class Output(Struct, frozen=True, array_like=True):
     partition: int = -1
 
 
-class OutboxEntry(Struct, frozen=True, array_like=True):
+class OutboxEntry(Struct, frozen=True, gc=False, array_like=True):
     """The outputs of one applied event, kept until the broker has acknowledged them."""
 
     sequence: int
@@ -75,7 +75,7 @@ class OutboxEntry(Struct, frozen=True, array_like=True):
     outputs: tuple[Output, ...]
 
 
-class HotRecord(Struct, frozen=True, array_like=True):
+class HotRecord(Struct, frozen=True, gc=False, array_like=True):
     """What is written for every applied event. `fence` is the last applied offset of each source topic.
 
     `epoch` rises with each owner, by the generation of the consumer group in which it takes the scope up, so that a
@@ -94,7 +94,7 @@ class HotRecord(Struct, frozen=True, array_like=True):
     cold: bytes | None = None
 
 
-class ColdRecord(Struct, frozen=True, array_like=True):
+class ColdRecord(Struct, frozen=True, gc=False, array_like=True):
     """The cold part in its version, and the version before it."""
 
     format: int
@@ -104,7 +104,7 @@ class ColdRecord(Struct, frozen=True, array_like=True):
     previous: bytes
 
 
-class StoredScope(Struct, frozen=True, kw_only=True):
+class StoredScope(Struct, frozen=True, gc=False, kw_only=True):
     """A scope as it is stored, decoded.
 
     `deferred_bytes` is the size of the outputs that are not in a written record yet.
@@ -123,7 +123,7 @@ class StoredScope(Struct, frozen=True, kw_only=True):
     deferred_bytes: int = 0
 
 
-class Applied(Struct, frozen=True, kw_only=True):
+class Applied(Struct, frozen=True, gc=False, kw_only=True):
     """What applying one record came to.
 
     `writes` are table writes in the order they must reach the changelog; `outputs` may be sent once those are durable,
@@ -146,7 +146,7 @@ class Applied(Struct, frozen=True, kw_only=True):
     is_deferred: bool = False
 
 
-class _Rank(Struct, frozen=True, array_like=True):
+class _Rank(Struct, frozen=True, gc=False, array_like=True):
     """The first fields of both kinds of record: `number` is the sequence of a hot, the version of a cold one."""
 
     format: int

@@ -26,7 +26,7 @@ class Ruling(StrEnum):
     STALE = "stale"
 
 
-class FilterState(Struct, frozen=True, kw_only=True):
+class FilterState(Struct, frozen=True, gc=False, kw_only=True):
     """What must be kept durably: the newest ids, oldest first, and the highest sequence of each scope."""
 
     ids: tuple[str, ...] = ()

@@ -43,7 +43,7 @@ class Document:
     rank: int = 0
 
 
-class _Head(Struct, frozen=True, array_like=True):
+class _Head(Struct, frozen=True, gc=False, array_like=True):
     """The first fields of a stored hot record."""
 
     format: int
@@ -54,7 +54,7 @@ class _Head(Struct, frozen=True, array_like=True):
     cold_version: int
 
 
-class _Rank(Struct, frozen=True, array_like=True):
+class _Rank(Struct, frozen=True, gc=False, array_like=True):
     format: int
     epoch: int
     number: int
