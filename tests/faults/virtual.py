@@ -38,6 +38,7 @@ class Guards:
     outputs_after_state: bool = True
     epochs: bool = True
     whole_recovery: bool = True
+    recovery_order: bool = True
     self_fencing: bool = True
     contiguity: bool = True
 
@@ -184,8 +185,15 @@ class Worker:
                 self.log.committed[topic] = max(self.log.committed[topic], offset + 1)
 
 
-def take_up(log: Log, guards: Guards, policy: Policy) -> Worker:
-    """A new owner: a new generation, the table recovered from the changelog, the position from what is committed."""
+class EndedItself(Exception):
+    """A worker ended although nothing had happened to it."""
+
+
+def take_up(log: Log, guards: Guards, policy: Policy, draw: Random) -> Worker:
+    """A new owner: a new generation, the table recovered from the changelog, the position from what is committed.
+
+    Without the order of recovery, some of what was fetched meanwhile is thrown away, as stock Faust does.
+    """
     log.generation += 1
     table: dict[bytes, bytes] = {}
     records = log.changelog if guards.whole_recovery else log.changelog[: len(log.changelog) * 2 // 3]
@@ -197,7 +205,12 @@ def take_up(log: Log, guards: Guards, policy: Policy) -> Worker:
     generation = log.generation if guards.epochs else None
     stored = load(log.scope, hot, table.get(cold_key(log.scope)), generation=generation)
     begins = log.committed
-    return Worker(log, guards, policy, log.generation, stored, dict(begins), dict(begins), dict(begins))
+    owner = Worker(log, guards, policy, log.generation, stored, dict(begins), dict(begins), dict(begins))
+    if not guards.recovery_order:
+        for topic in TOPICS:
+            for _ in range(draw.randrange(3)):
+                owner.skip(topic)
+    return owner
 
 
 FAULTS = {
@@ -227,13 +240,13 @@ class Schedule:
     happened: set[str] = field(default_factory=set)
 
     def run(self) -> Worker:
-        """Play the schedule; returns the last owner after everything has settled."""
+        """Play the schedule; returns the last owner after everything has settled. Raises `EndedItself`."""
         draw = Random(self.seed)
         # Each schedule has its own mixture of faults, some of them not at all.
         often = {name: draw.choice((0.0, 1.0, 3.0)) for name in FAULTS}
         weights = [8.0, 3.0, 4 + 2 * often["slow write"], 4 + 2 * often["slow output"], 1 + often["slow commit"]]
         weights += [share * often[name] for name, share in FAULTS.items()]
-        owner, zombies = take_up(self.log, self.guards, self.policy), []
+        owner, zombies = take_up(self.log, self.guards, self.policy, draw), []
         for _ in range(self.steps):
             action = draw.choices(("apply", "rest", "write", "output", "commit", *FAULTS), weights)[0]
             self.happened.add(action)
@@ -258,18 +271,18 @@ class Schedule:
                 case "interrupted recovery":
                     # Whoever takes up comes to one act at most before it ends as well.
                     owner.lose_unacknowledged(draw)
-                    owner = take_up(self.log, self.guards, self.policy)
+                    owner = take_up(self.log, self.guards, self.policy, draw)
                     if draw.random() < 0.5:
                         owner.apply_next(draw.choice(TOPICS))
                     alive = False
                 case "rebalance":
                     owner.let_go()
-                    owner = take_up(self.log, self.guards, self.policy)
+                    owner = take_up(self.log, self.guards, self.policy, draw)
                 case "zombie":
                     # Replaced without knowing it: its writes arrive late, and it even applies more. Its outputs do not
                     # leave any more: nothing is sent that the group's coordinator might not cover.
                     zombies.append(owner)
-                    owner = take_up(self.log, self.guards, self.policy)
+                    owner = take_up(self.log, self.guards, self.policy, draw)
                 case "zombie write" if zombies:
                     zombie = draw.choice(zombies)
                     if draw.random() < 0.5:
@@ -281,12 +294,13 @@ class Schedule:
                             zombie.acknowledge_output()
             if not alive:
                 owner.lose_unacknowledged(draw)
-                owner = take_up(self.log, self.guards, self.policy)
-        return self._settle(take_up(self.log, self.guards, self.policy))
+                owner = take_up(self.log, self.guards, self.policy, draw)
+        return self._settle(take_up(self.log, self.guards, self.policy, draw))
 
     def _settle(self, owner: Worker) -> Worker:
         for topic in TOPICS:
             while owner.position[topic] < len(self.log.inputs[topic]):
-                owner.apply_next(topic)
+                if not owner.apply_next(topic):
+                    raise EndedItself(f"at {topic} {owner.expected[topic]}")
         owner.let_go()
         return owner
