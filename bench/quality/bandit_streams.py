@@ -4,10 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decision_stream.stats.bandits.linear import LinearModel
-from decision_stream.stats.bandits.linear_bandit import LinearBandit
 from decision_stream.stats.bandits.protocol import Bandit
-from decision_stream.stats.bandits.reset import Resetting
+from decision_stream.stats.bandits.shipped import contextual
 
 RATES = (0.80, 0.82, 0.85, 0.78, 0.70)
 
@@ -28,16 +26,6 @@ class Played:
     reward: float
     regret: float
     least_propensity: float
-
-
-def shipped(dimension: int) -> LinearBandit:
-    """The setting that all these goals are judged with, and that the product ships."""
-    return LinearBandit(model=LinearModel(dimension=dimension))
-
-
-def resetting(dimension: int) -> Resetting:
-    """An option: more of the evidence is kept, and an arm whose rewards have changed starts anew."""
-    return Resetting(bandit=LinearBandit(model=LinearModel(dimension=dimension, forgetting=0.9999)), patience=4_000.0)
 
 
 def steady(seed: int, events: int = 6000) -> Stream:
@@ -68,12 +56,12 @@ def play(
     doubled: float = 0.0,
     bandit: Bandit | None = None,
 ) -> Played:
-    """A bandit, by default the shipped one, on a stream.
+    """The shipped bandit on a stream, or another.
 
     Rewards come `delay` events later, a share is lost, a share comes twice.
     """
     rng = np.random.default_rng(seed)
-    bandit = bandit or shipped(stream.contexts.shape[1])
+    bandit = bandit or contextual(stream.contexts.shape[1])
     state = bandit.fresh()
     arms = [f"arm-{i}" for i in range(stream.expected.shape[1])]
     waiting, seen = [], set()

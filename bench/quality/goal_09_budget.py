@@ -6,8 +6,8 @@ import numpy as np
 
 from decision_stream.stats.bandits.pacing import Pacer
 from decision_stream.stats.bandits.rules import Belief
+from decision_stream.stats.bandits.shipped import contextual, linear
 
-from . import bandit_streams as streams
 from . import routing_table
 from .figure import Figure
 
@@ -45,14 +45,14 @@ def _phases(table: routing_table.RoutingTable, budget: float, seed: int) -> tupl
     rows = rng.permutation(len(table.scores))[: 3 * PHASE]
     scores = table.scores[rows].copy()
     scores[PHASE : 2 * PHASE, 2] = 0.75
-    bandit = streams.shipped(table.contexts.shape[1])
+    bandit, rule = contextual(table.contexts.shape[1]), linear(table.contexts.shape[1]).rule
     state, pacer, expected = bandit.fresh(), Pacer(budget=budget), table.costs[:50].mean(axis=0)
     spent, total = [0.0, 0.0, 0.0], 0.0
     for event, row in enumerate(rows):
         offered = [i for i, fits in enumerate(pacer.affordable(expected.tolist())) if fits]
-        belief = bandit.model.believe(state, table.contexts[row], [table.models[i] for i in offered])
+        belief = bandit.believe(state, table.contexts[row], [table.models[i] for i in offered])
         means = belief.means - [pacer.penalty(expected[i]) for i in offered]
-        choice = bandit.rule.select(Belief(belief.names, means, belief.deviations), rng.random())
+        choice = rule.select(Belief(belief.names, means, belief.deviations), rng.random())
         arm = table.models.index(choice.arm)
         cost = table.costs[row, arm]
         expected[arm] += 0.05 * (cost - expected[arm])

@@ -7,10 +7,11 @@ import msgspec
 import numpy as np
 
 from decision_stream.stats.adjustment import CoMoments
-from decision_stream.stats.bandits.beta import BetaArm, BetaThompson
+from decision_stream.stats.bandits.beta import BetaArm
 from decision_stream.stats.bandits.linear import Arm
 from decision_stream.stats.bandits.pacing import Pacer
 from decision_stream.stats.bandits.pending import Pending, Waiting
+from decision_stream.stats.bandits.shipped import context_free, contextual
 from decision_stream.stats.blocks import Blocks
 from decision_stream.stats.calibration import Calibration
 from decision_stream.stats.empirical_bernstein import DifferenceEvidence, Part
@@ -18,7 +19,6 @@ from decision_stream.stats.false_discovery import Ledger
 from decision_stream.stats.moments import Moments
 from decision_stream.stats.sample_ratio import SampleRatio
 
-from . import bandit_streams as streams
 from .figure import Figure
 
 LIMIT = 1_300
@@ -42,14 +42,13 @@ def _states() -> Iterator[tuple[str, object, object, float]]:
     """Name, the largest value that one event writes, its type, and microseconds of an update."""
     draw = np.random.default_rng(17_100)
     contexts, rewards = draw.standard_normal((EVENTS, 16)).tolist(), draw.random(EVENTS).tolist()
-    linear, beta, resetting = streams.shipped(16), BetaThompson(), streams.resetting(16)
+    linear, beta = contextual(16), context_free()
 
     state, spent = _folded(linear.fresh(), lambda s, at: linear.learn(s, "a", contexts[at], rewards[at], 0.5))
-    yield "a linear bandit's arm, d=16", state.arms["a"], Arm, spent
-    state, spent = _folded(beta.fresh(), lambda s, at: beta.learn(s, "a", [], rewards[at], 0.5))
-    yield "a Beta bandit's arm", state.arms["a"], BetaArm, spent
-    state, spent = _folded(resetting.fresh(), lambda s, at: resetting.learn(s, "a", contexts[at], rewards[at], 0.5))
+    yield "a linear bandit's arm, d=16", state.learnt.arms["a"], Arm, spent
     yield "an arm's bets on no change", state.alarms["a"], tuple[float, ...], spent
+    state, spent = _folded(beta.fresh(), lambda s, at: beta.learn(s, "a", [], rewards[at], 0.5))
+    yield "a Beta bandit's arm", state.learnt.arms["a"], BetaArm, spent
     waiting = Waiting("arm", tuple(contexts[0]), 0.5, 1_700_000_000_000)
     state, spent = _folded(Pending(), lambda s, at: s.made(f"decision-{at}", waiting))
     yield "a choice that waits for its reward, d=16", waiting, Waiting, spent

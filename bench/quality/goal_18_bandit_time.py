@@ -4,7 +4,8 @@ import time
 
 import numpy as np
 
-from . import bandit_streams as streams
+from decision_stream.stats.bandits.shipped import contextual
+
 from . import peers
 from .figure import Figure
 
@@ -15,7 +16,7 @@ def run(quick: bool) -> list[Figure]:
     draw = np.random.default_rng(18_100)
     contexts = draw.standard_normal((rounds, 16)).tolist()
     names = [f"arm-{i}" for i in range(5)]
-    bandit = streams.shipped(16)
+    bandit = contextual(16)
     best = float("inf")
     for _ in range(3):
         state, started = bandit.fresh(), time.process_time_ns()

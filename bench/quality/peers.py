@@ -6,20 +6,29 @@ installed from `requirements-oracles.lock`; what is not installed is named as su
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from .bandit_streams import Played, Stream
 
 
+class Made(NamedTuple):
+    """A choice: the arm's number, and what the library needs to learn from it, however late its reward comes."""
+
+    arm: int
+    context: object
+    chance: float = 1.0
+
+
 class Peer(Protocol):
-    """Chooses an arm by its number, then hears the reward of that choice."""
+    """Chooses an arm by its number, and hears the reward of that choice some time later."""
 
-    def choose(self, context: np.ndarray) -> int: ...
+    def choose(self, context: np.ndarray) -> Made: ...
 
-    def learn(self, reward: float) -> None: ...
+    def learn(self, made: Made, reward: float) -> None: ...
 
 
 class VowpalWabbit:
@@ -31,19 +40,17 @@ class VowpalWabbit:
         command = f"--cb_explore_adf {explore} -q sa --quiet --random_seed {seed}"
         self._workspace = vowpalwabbit.Workspace(command)
         self._draw, self._arms = np.random.default_rng(seed), arms
-        self._shared, self._taken, self._chance = "", 0, 1.0
 
-    def choose(self, context: np.ndarray) -> int:
-        self._shared = "shared |s " + " ".join(f"{i}:{value:.6g}" for i, value in enumerate(context))
-        chances = self._workspace.predict([self._shared, *(f"|a arm{arm}" for arm in range(self._arms))])
-        self._taken = int(np.searchsorted(np.cumsum(chances), self._draw.random() * sum(chances)))
-        self._chance = chances[self._taken]
-        return self._taken
+    def choose(self, context: np.ndarray) -> Made:
+        shared = "shared |s " + " ".join(f"{i}:{value:.6g}" for i, value in enumerate(context))
+        chances = self._workspace.predict([shared, *(f"|a arm{arm}" for arm in range(self._arms))])
+        taken = int(np.searchsorted(np.cumsum(chances), self._draw.random() * sum(chances)))
+        return Made(taken, shared, chances[taken])
 
-    def learn(self, reward: float) -> None:
+    def learn(self, made: Made, reward: float) -> None:
         lines = [f"|a arm{arm}" for arm in range(self._arms)]
-        lines[self._taken] = f"0:{-reward:.6g}:{self._chance:.6g} {lines[self._taken]}"
-        self._workspace.learn([self._shared, *lines])
+        lines[made.arm] = f"0:{-reward:.6g}:{made.chance:.6g} {lines[made.arm]}"
+        self._workspace.learn([made.context, *lines])
 
 
 class MabWiser:
@@ -54,17 +61,16 @@ class MabWiser:
 
         policy = LearningPolicy.ThompsonSampling() if first is None else LearningPolicy.LinUCB(alpha=0.3)
         self._bandit = MAB(list(range(arms)), policy, seed=seed)
-        self._context, self._taken = first, 0
+        self._has_contexts = first is not None
         contexts = None if first is None else np.tile(first, (arms, 1))
         self._bandit.fit(list(range(arms)), [1] * arms, contexts)
 
-    def choose(self, context: np.ndarray) -> int:
-        self._context = None if self._context is None else context[None]
-        self._taken = self._bandit.predict(self._context)
-        return self._taken
+    def choose(self, context: np.ndarray) -> Made:
+        known = context[None] if self._has_contexts else None
+        return Made(self._bandit.predict(known), known)
 
-    def learn(self, reward: float) -> None:
-        self._bandit.partial_fit([self._taken], [reward], self._context)
+    def learn(self, made: Made, reward: float) -> None:
+        self._bandit.partial_fit([made.arm], [reward], made.context)
 
 
 def versions() -> dict[str, str | None]:
@@ -95,37 +101,57 @@ def makers(stream: Stream) -> dict[str, Callable[[int], Peer]]:
     return made
 
 
-def play(stream: Stream, peer: Peer, seed: int) -> Played:
-    """The peer on a stream, with the draws of rewards that its seed gives."""
+def play(stream: Stream, peer: Peer, seed: int, delay: int = 0, lost: float = 0.0) -> Played:
+    """The peer on a stream, with the draws of rewards that its seed gives; late or lost as in `bandit_streams.play`."""
     rng = np.random.default_rng(seed)
+    waiting: deque[tuple[int, Made, float]] = deque()
     reward = regret = 0.0
-    for context, expected in zip(stream.contexts, stream.expected, strict=True):
-        mean = float(expected[peer.choose(context)])
+    for event, (context, expected) in enumerate(zip(stream.contexts, stream.expected, strict=True)):
+        made = peer.choose(context)
+        mean = float(expected[made.arm])
         reward, regret = reward + mean, regret + float(expected.max()) - mean
         noisy = float(rng.random() < mean) if stream.noise is None else mean + stream.noise * rng.standard_normal()
-        peer.learn(noisy)
+        if not lost or rng.random() >= lost:
+            waiting.append((event + delay, made, noisy))
+        while waiting and waiting[0][0] <= event:
+            _, then, value = waiting.popleft()
+            peer.learn(then, value)
     return Played(reward / len(stream.contexts), regret, float("nan"))
 
 
-def compared(streams: Callable[[int], Stream], seeds: Sequence[int], measure: str) -> str:
-    """`reward` or `regret` of every installed peer, mean over the seeds, to print beside the own figure."""
-    told = []
+def means(
+    streams: Callable[[int], Stream], seeds: Sequence[int], measure: str, delay: int = 0, lost: float = 0.0
+) -> dict[str, float]:
+    """`reward` or `regret` of every installed peer, mean over the seeds."""
+    found = {}
     for name, make in makers(streams(seeds[0])).items():
-        values = [getattr(play(streams(seed), make(seed), seed), measure) for seed in seeds]
-        told.append(f"{name} {np.mean(values):.4g}")
-    return f"{', '.join(told)} ({len(seeds)} of the seeds)" if told else "no peer installed: see Makefile, quality"
+        found[name] = float(
+            np.mean([getattr(play(streams(seed), make(seed), seed, delay, lost), measure) for seed in seeds])
+        )
+    return found
+
+
+def compared(streams: Callable[[int], Stream], seeds: Sequence[int], measure: str) -> str:
+    """The same in words, to print beside the own figure."""
+    return told({name: f"{value:.4g}" for name, value in means(streams, seeds, measure).items()}, seeds)
+
+
+def told(values: dict[str, str], seeds: Sequence[int]) -> str:
+    """What each peer reached, and on how many of the seeds."""
+    if not values:
+        return "no peer installed: see Makefile, quality"
+    return f"{', '.join(f'{name} {value}' for name, value in values.items())} ({len(seeds)} of the seeds)"
 
 
 def microseconds(contexts: np.ndarray, arms: int) -> str:
     """CPU time of a choice and its reward of every installed peer, best of three."""
-    stream, told = Stream(contexts, np.full((len(contexts), arms), 0.5), 0.0), []
+    stream, found = Stream(contexts, np.full((len(contexts), arms), 0.5), 0.0), []
     for name, make in makers(stream).items():
         best = float("inf")
         for _ in range(3):
             peer, started = make(0), time.process_time_ns()
             for context in contexts:
-                peer.choose(context)
-                peer.learn(0.5)
+                peer.learn(peer.choose(context), 0.5)
             best = min(best, (time.process_time_ns() - started) / len(contexts) / 1_000)
-        told.append(f"{name} {best:.0f} us")
-    return ", ".join(told) or "no peer installed: see Makefile, quality"
+        found.append(f"{name} {best:.0f} us")
+    return ", ".join(found) or "no peer installed: see Makefile, quality"

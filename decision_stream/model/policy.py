@@ -274,14 +274,14 @@ class ReinforcementPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_un
     context_dimension: Annotated[int, Meta(ge=1, le=64)] = 16
     # Segments of the insight that are features: what the route is asked.
     segments: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
-    # Share of what is known that is kept per report of an arm: halves in 1,155 reports. The seed's discount factor.
+    # Share of what is known that is kept per report of an arm: halves in 6,931 reports. The seed's discount factor.
     forgetting: Share = setting.FORGETTING
     # How fast the price of money follows spending beyond the budget (step of the dual ascent, per report).
     learning_rate: Share = 0.1
     # Share of the traffic that models not in use get together at most; within it the bandit has its way.
     exploration_rate: Share = 0.1
     # Least share of that slice for every arm. No arm gets less than 1 % of the traffic: weights stay below 100.
-    floor: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.1
+    floor: Annotated[float, Meta(gt=0.0, le=0.5)] = setting.FLOOR
     max_arms: Annotated[int, Meta(ge=1, le=8)] = 3
     # Reward of a request: weighted sum of quality, and of what it leaves of the largest cost and latency.
     weights: Weights = Weights(quality=0.6, cost=0.3, latency=0.1)

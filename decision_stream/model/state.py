@@ -224,7 +224,8 @@ class BanditArm(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """What is known of one arm.
 
     The packed sums of the linear model (see `stats.bandits.linear.Arm`), or `successes` and `failures` where rewards
-    have no context. `better` and `worse` are the CUSUMs of its surprises, by which a change is noticed.
+    have no context. `suspicions` are the statistics of the bets against it, by which a change is noticed (see
+    `stats.bandits.reset`).
     """
 
     information: bytes = b""
@@ -233,8 +234,7 @@ class BanditArm(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     touched: int = 0
     successes: float = 0.0
     failures: float = 0.0
-    better: float = 0.0
-    worse: float = 0.0
+    suspicions: tuple[float, ...] = ()
 
 
 class Bandit(Struct, frozen=True, gc=False, kw_only=True):

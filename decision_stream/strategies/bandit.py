@@ -1,8 +1,8 @@
 """The bandit of a scope: what its arms are believed to be worth, with what shares they are served, and how it learns.
 
 An arm is a configuration, known by its id. A report of an arm is one reward: the mean of the window, worth less when
-few requests were scored. The state is in `model.state.Bandit`, the mathematics in `stats/bandits/`; numpy is loaded by
-those who explore.
+few requests were scored. The state is in `model.state.Bandit`; the mathematics, and the setting that decision quality
+is judged with, are in `stats/bandits/` (`shipped`). numpy is loaded by those who explore.
 """
 
 from __future__ import annotations
@@ -20,24 +20,21 @@ from msgspec.structs import replace
 from ..model.metrics import ModelEstimate
 from ..model.policy import ReinforcementPolicy
 from ..model.state import Bandit, BanditArm
+from ..stats.bandits import setting
 from . import context as features
 from .reward import expected_reward
 
 if TYPE_CHECKING:
-    from ..stats.bandits.beta import BetaState, BetaThompson
-    from ..stats.bandits.linear import LinearModel, LinearState
+    from ..stats.bandits.beta import BetaState
+    from ..stats.bandits.linear import LinearState
+    from ..stats.bandits.linear_bandit import LinearBandit
+    from ..stats.bandits.reset import Resetting, Watched
+    from ..stats.bandits.rules import Rule
 
 MAX_ARMS = 8
 """Arms that a scope remembers; the one that was served longest ago is forgotten for a new one."""
 LEAST_SHARE = 0.01
 """No arm of an exploration gets less of the traffic: below, an off-policy weight is above 100."""
-_NOISE = 0.1
-"""Guess of how a report's mean strays from its expectation, worth ten reports."""
-_KNOWN = 5.0
-"""Reports after which an arm's surprises are counted."""
-_SLACK, _SURPRISES, _LARGEST_SURPRISE = 0.5, 10.0, 4.0
-"""CUSUM of standardised surprises: one false alarm per arm and side in about 70,000 reports; a shift by one and a half
-deviations is found in ten. No single report counts for more than four deviations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +96,15 @@ def primed(bandit: Bandit, priors: Mapping[str, ModelEstimate], rules: Reinforce
 
 def prior_deviation(estimate: ModelEstimate, rules: ReinforcementPolicy) -> float:
     """Standard deviation of what a model is worth when nothing but this is known of it."""
-    return _NOISE / sqrt(1.0 + _worth(estimate, rules))
+    return setting.NOISE / sqrt(1.0 + _worth(estimate, rules))
 
 
 def believed(bandit: Bandit, context: Sequence[float], arms: Sequence[str], rules: ReinforcementPolicy) -> Beliefs:
     """What the arms are worth in this context."""
     found = (
-        _beta(rules).believe(_beta_state(bandit), (), arms)
+        _context_free(rules).believe(_beta_state(bandit), (), arms)
         if _has_no_context(rules)
-        else _model(rules).believe(_state(bandit), context, arms)
+        else _contextual(rules).believe(_linear_state(bandit), context, arms)
     )
     return Beliefs(arms=tuple(arms), means=tuple(found.means.tolist()), deviations=tuple(found.deviations.tolist()))
 
@@ -138,17 +135,16 @@ def learnt(
     bandit: Bandit, arm: str, context: Sequence[float], reward: float, weight: float, rules: ReinforcementPolicy
 ) -> tuple[Bandit, bool]:
     """With a report of an arm, and whether the arm was found changed: then it starts anew from this report."""
-    before = bandit.arms.get(arm, BanditArm())
-    better, worse = before.better, before.worse
-    if before.weight >= _KNOWN:
-        surprise = _surprise(bandit, arm, context, reward, weight, rules)
-        better, worse = max(0.0, better + surprise - _SLACK), max(0.0, worse - surprise - _SLACK)
-    changed = max(better, worse) > _SURPRISES
+    # Every arm is served in every window, and all reports of it count by their size: the propensity is the window's.
+    if _has_no_context(rules):
+        beta, changed = _context_free(rules).judged(_beta_state(bandit), arm, (), reward, 1.0, weight)
+        taught = _with_beta(bandit, arm, beta)
+    else:
+        linear, changed = _contextual(rules).judged(_linear_state(bandit), arm, context, reward, 1.0, weight)
+        taught = _with_linear(bandit, arm, linear)
     if changed:
-        bandit, better, worse = without(bandit, arm), 0.0, 0.0
-    bandit = _taught(bandit, arm, context, reward, weight, rules)
-    marked = replace(bandit.arms[arm], better=better, worse=worse)
-    return replace(bandit, arms=_kept({**bandit.arms, arm: marked}, (arm,))), changed
+        taught = replace(taught, evidence=without(bandit, arm).evidence)
+    return replace(taught, arms=_kept(taught.arms, (arm,))), changed
 
 
 def without(bandit: Bandit, arm: str) -> Bandit:
@@ -177,7 +173,7 @@ def contributions(
     if _has_no_context(rules):
         beliefs = believed(bandit, context, (base, arm), rules)
         return {"intercept": beliefs.means[1] - beliefs.means[0]}
-    model, state = _model(rules), _state(bandit)
+    model, state = _linear(rules).model, _linear_state(bandit).learnt
     terms = zip(model.terms(state, context, arm), model.terms(state, context, base), strict=True)
     return {name: a - b for name, (a, b) in zip(features.names(rules), terms, strict=True)}
 
@@ -197,63 +193,32 @@ def _chances(
     """Probability of each arm within the slice, by the algorithm, each at least the floor."""
     import numpy as np
 
-    from ..stats.bandits import rules as choice_rules
-    from ..stats.bandits.choice import choose
+    from ..stats.bandits.beta import BetaThompson
+    from ..stats.bandits.rules import Belief
 
-    worth = np.array(beliefs.means) - np.array(penalties)
-    belief = choice_rules.Belief(beliefs.arms, worth, np.array(beliefs.deviations))
-    match rules.algorithm:
-        case "thompson_sampling" if not any(penalties):
-            chances = _beta(rules).chances(_beta_state(bandit), beliefs.arms).tolist()
-            taken = choose(beliefs.arms, chances, 0.0, floor)
-        case "thompson_sampling":
-            # A price of money moves a posterior out of [0, 1]: its normal neighbour takes over.
-            taken = choice_rules.ThompsonSampling(scale=1.0, floor=floor).select(belief, 0.0)
-        case "lin_ucb":
-            taken = choice_rules.UpperConfidence(width=rules.alpha, floor=floor).select(belief, 0.0)
-        case "epsilon_greedy":
-            taken = choice_rules.EpsilonGreedy(epsilon=floor * len(beliefs.arms)).select(belief, 0.0)
-        case _:
-            taken = choice_rules.ThompsonSampling(scale=rules.posterior_scale, floor=floor).select(belief, 0.0)
+    if rules.algorithm == "thompson_sampling" and not any(penalties):
+        beta = BetaThompson(forgetting=rules.forgetting, floor=floor)
+        taken = beta.select(_beta_state(bandit).learnt, (), beliefs.arms, 0.0)
+    else:
+        worth = np.array(beliefs.means) - np.array(penalties)
+        belief = Belief(beliefs.arms, worth, np.array(beliefs.deviations))
+        taken = _rule(rules, floor, len(beliefs.arms)).select(belief, 0.0)
     return [chance for _, chance in taken.propensities]
 
 
-def _taught(
-    bandit: Bandit, arm: str, context: Sequence[float], reward: float, weight: float, rules: ReinforcementPolicy
-) -> Bandit:
-    if _has_no_context(rules):
-        # Evidence fades lazily, so that an idle arm is not written.
-        old = bandit.arms.get(arm, BanditArm())
-        kept = rules.forgetting ** (bandit.clock + 1 - old.touched)
-        counted = replace(
-            old,
-            successes=kept * old.successes + weight * reward,
-            failures=kept * old.failures + weight * (1.0 - reward),
-            weight=kept * old.weight + weight,
-            touched=bandit.clock + 1,
-        )
-        return replace(bandit, arms={**bandit.arms, arm: counted}, clock=bandit.clock + 1)
-    state = _model(rules).learn(_state(bandit), arm, context, reward, weight)
-    new = state.arms[arm]
-    old = bandit.arms.get(arm, BanditArm())
-    packed = replace(old, information=new.information, response=new.response, weight=new.weight, touched=new.touched)
-    return replace(
-        bandit,
-        arms={**bandit.arms, arm: packed},
-        clock=state.clock,
-        residual=state.residual,
-        residual_weight=state.residual_weight,
-    )
+def _rule(rules: ReinforcementPolicy, floor: float, arms: int) -> Rule:
+    from ..stats.bandits.rules import EpsilonGreedy, ThompsonSampling, UpperConfidence
 
-
-def _surprise(
-    bandit: Bandit, arm: str, context: Sequence[float], reward: float, weight: float, rules: ReinforcementPolicy
-) -> float:
-    """How far a report strays from what was expected of it, in its own standard deviations."""
-    beliefs = believed(bandit, context, (arm,), rules)
-    noise = _NOISE if _has_no_context(rules) else _model(rules).deviation(_state(bandit))
-    spread = sqrt(noise**2 / weight + beliefs.deviations[0] ** 2)
-    return min(_LARGEST_SURPRISE, max(-_LARGEST_SURPRISE, (reward - beliefs.means[0]) / spread))
+    match rules.algorithm:
+        case "thompson_sampling":
+            # A price of money moves a posterior out of [0, 1]: its normal neighbour takes over.
+            return ThompsonSampling(scale=1.0, floor=floor)
+        case "lin_ucb":
+            return UpperConfidence(width=rules.alpha, floor=floor)
+        case "epsilon_greedy":
+            return EpsilonGreedy(epsilon=floor * arms)
+        case _:
+            return ThompsonSampling(scale=rules.posterior_scale, floor=floor)
 
 
 def _intercept(weight: float, reward: float, dimension: int, clock: int) -> BanditArm:
@@ -272,29 +237,79 @@ def _kept(arms: Mapping[str, BanditArm], wanted: Mapping[str, object] | Sequence
     return {arm: arms[arm] for arm in sorted(order[:MAX_ARMS])}
 
 
-def _state(bandit: Bandit) -> LinearState:
+def _linear_state(bandit: Bandit) -> Watched[LinearState]:
     from ..stats.bandits.linear import Arm, LinearState
+    from ..stats.bandits.reset import Watched
 
     arms = {name: Arm(arm.information, arm.response, arm.weight, arm.touched) for name, arm in bandit.arms.items()}
-    return LinearState(arms, bandit.clock, bandit.residual, bandit.residual_weight)
+    return Watched(LinearState(arms, bandit.clock, bandit.residual, bandit.residual_weight), _suspicions(bandit))
 
 
-def _beta_state(bandit: Bandit) -> BetaState:
+def _beta_state(bandit: Bandit) -> Watched[BetaState]:
     from ..stats.bandits.beta import BetaArm, BetaState
+    from ..stats.bandits.reset import Watched
 
     arms = {name: BetaArm(arm.successes, arm.failures, arm.touched) for name, arm in bandit.arms.items()}
-    return BetaState(arms, bandit.clock)
+    return Watched(BetaState(arms, bandit.clock, bandit.residual, bandit.residual_weight), _suspicions(bandit))
+
+
+def _suspicions(bandit: Bandit) -> dict[str, tuple[float, ...]]:
+    return {name: arm.suspicions for name, arm in bandit.arms.items() if arm.suspicions}
+
+
+def _with_linear(bandit: Bandit, name: str, state: Watched[LinearState]) -> Bandit:
+    """The bandit with one arm as it is after a report; the others fade when they are read, and are not written."""
+    learnt, arm = state.learnt, state.learnt.arms[name]
+    known = BanditArm(
+        information=arm.information,
+        response=arm.response,
+        weight=arm.weight,
+        touched=arm.touched,
+        suspicions=state.alarms.get(name, ()),
+    )
+    return replace(
+        bandit,
+        arms={**bandit.arms, name: known},
+        clock=learnt.clock,
+        residual=learnt.residual,
+        residual_weight=learnt.residual_weight,
+    )
+
+
+def _with_beta(bandit: Bandit, name: str, state: Watched[BetaState]) -> Bandit:
+    """As `_with_linear`."""
+    learnt, arm = state.learnt, state.learnt.arms[name]
+    known = BanditArm(
+        successes=arm.successes,
+        failures=arm.failures,
+        touched=arm.touched,
+        suspicions=state.alarms.get(name, ()),
+    )
+    return replace(
+        bandit,
+        arms={**bandit.arms, name: known},
+        clock=learnt.clock,
+        residual=learnt.residual,
+        residual_weight=learnt.residual_weight,
+    )
 
 
 @lru_cache(maxsize=16)
-def _model(rules: ReinforcementPolicy) -> LinearModel:
-    from ..stats.bandits.linear import LinearModel
+def _linear(rules: ReinforcementPolicy) -> LinearBandit:
+    from ..stats.bandits.shipped import linear
 
-    return LinearModel(dimension=len(features.names(rules)), forgetting=rules.forgetting, noise=_NOISE)
+    return linear(len(features.names(rules)), rules.forgetting)
 
 
 @lru_cache(maxsize=16)
-def _beta(rules: ReinforcementPolicy) -> BetaThompson:
-    from ..stats.bandits.beta import BetaThompson
+def _contextual(rules: ReinforcementPolicy) -> Resetting[LinearState]:
+    from ..stats.bandits.shipped import contextual
 
-    return BetaThompson(forgetting=rules.forgetting)
+    return contextual(len(features.names(rules)), rules.forgetting)
+
+
+@lru_cache(maxsize=16)
+def _context_free(rules: ReinforcementPolicy) -> Resetting[BetaState]:
+    from ..stats.bandits.shipped import context_free
+
+    return context_free(rules.forgetting)

@@ -16,6 +16,7 @@ OF_NO_PAPER = {
     "bandits.pending",
     "bandits.protocol",
     "bandits.setting",
+    "bandits.shipped",
     "difference",
     "search.space",
 }

@@ -1,14 +1,16 @@
-"""Thompson sampling for yes-or-no rewards: a Beta posterior per arm, with forgetting. Contexts are not looked at."""
+"""Thompson sampling for rewards in [0, 1]: a Beta posterior per arm, with forgetting. Contexts are not looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import sqrt
 
 import numpy as np
 
 from . import setting
 from .choice import Choice, checked_propensity, choose
+from .protocol import Expected
 from .rules import Belief, offered
 
 _POINTS = 48
@@ -26,10 +28,15 @@ class BetaArm:
 
 @dataclass(frozen=True, slots=True)
 class BetaState:
-    """All arms by name. `clock` counts the rewards learnt, so that an idle arm fades without being written."""
+    """All arms by name. `clock` counts the rewards learnt, so that an idle arm fades without being written.
+
+    `residual` is their discounted summed squared surprise, over `residual_weight` rewards.
+    """
 
     arms: Mapping[str, BetaArm] = field(default_factory=dict)
     clock: int = 0
+    residual: float = 0.0
+    residual_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,20 +109,68 @@ class BetaThompson:
         return best / best.sum()
 
     def learn(
-        self, state: BetaState, name: str, context: Sequence[float], reward: float, propensity: float
+        self,
+        state: BetaState,
+        name: str,
+        context: Sequence[float],
+        reward: float,
+        propensity: float,
+        weight: float = 1.0,
     ) -> BetaState:
-        """With one more reward in [0, 1]; ValueError outside. All rewards of an arm count alike, however likely it was.
+        """With one more reward in [0, 1]; ValueError outside. It counts for `weight`, however likely it was.
 
         >>> BetaThompson(forgetting=0.5).learn(BetaState({"a": BetaArm(2.0, 4.0)}), "a", [], 0.5, propensity=1.0).arms
         {'a': BetaArm(successes=1.5, failures=2.5, touched=1)}
         """
+        return self.heard(state, name, context, reward, propensity, weight)[0]
+
+    def heard(
+        self,
+        state: BetaState,
+        name: str,
+        context: Sequence[float],
+        reward: float,
+        propensity: float,
+        weight: float = 1.0,
+    ) -> tuple[BetaState, Expected]:
+        """As `learn`, and what was expected of this reward.
+
+        The posterior takes every reward for a yes or a no. How far they really stray is estimated beside it, from the
+        same first guess as of `linear.LinearModel`.
+
+        >>> BetaThompson().heard(BetaState({"a": BetaArm(1.0, 1.0)}), "a", [], 1.0, propensity=1.0)[1].mean
+        0.5
+        """
         checked_propensity(propensity)
         if not 0.0 <= reward <= 1.0:
             raise ValueError(f"a reward must lie in [0, 1], found {reward}")
+        if not 0.0 < weight < float("inf"):
+            raise ValueError(f"the weight of a reward must be positive, found {weight}")
         clock = state.clock + 1
         before = self._faded(state, name, clock)
-        after = BetaArm(before.successes + reward, before.failures + 1.0 - reward, clock)
-        return BetaState({**state.arms, name: after}, clock)
+        after = BetaArm(before.successes + weight * reward, before.failures + weight * (1.0 - reward), clock)
+        rewards = before.successes + before.failures
+        total = self.prior_alpha + self.prior_beta + rewards
+        mean = (self.prior_alpha + before.successes) / total
+        error = sqrt(mean * (1.0 - mean) / (total + 1.0))
+        noise = self.deviation(state) / sqrt(weight)
+        kept = setting.NOISE_FORGETTING
+        learnt = BetaState(
+            {**state.arms, name: after},
+            clock,
+            kept * state.residual + weight * (reward - mean) ** 2 * total / (total + weight),
+            kept * state.residual_weight + weight,
+        )
+        return learnt, Expected(mean, error, noise, rewards)
+
+    def deviation(self, state: BetaState) -> float:
+        """Estimated standard deviation of a reward around its expectation.
+
+        >>> BetaThompson().deviation(BetaState())
+        0.1
+        """
+        known = setting.NOISE_WEIGHT * setting.NOISE**2 + state.residual
+        return sqrt(known / (setting.NOISE_WEIGHT + state.residual_weight))
 
     def merged(self, ours: BetaState, theirs: BetaState) -> BetaState:
         """Evidence of both, at the later clock.
@@ -128,7 +183,7 @@ class BetaThompson:
         for name in sorted({*ours.arms, *theirs.arms}):
             one, other = self._faded(ours, name, ours.clock), self._faded(theirs, name, theirs.clock)
             arms[name] = BetaArm(one.successes + other.successes, one.failures + other.failures, clock)
-        return BetaState(arms, clock)
+        return BetaState(arms, clock, ours.residual + theirs.residual, ours.residual_weight + theirs.residual_weight)
 
     def warmed(self, state: BetaState, parent: BetaState, worth: float) -> BetaState:
         """Arms that are unknown here begin with the parent's rate, as if from `worth` rewards at most.

@@ -1,4 +1,4 @@
-"""A linear model of rewards and a rule of choice, together one bandit; its defaults are the setting that is judged."""
+"""A linear model of rewards and a rule of choice, together one bandit; its defaults are those of `setting`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from . import setting
 from .choice import Choice, checked_propensity
 from .linear import LinearModel, LinearState
+from .protocol import Expected
 from .rules import Belief, Rule, ThompsonSampling
 
 
@@ -45,11 +46,29 @@ class LinearBandit:
         return self.rule.select(self.model.believe(state, context, names), draw)
 
     def learn(
-        self, state: LinearState, name: str, context: Sequence[float], reward: float, propensity: float
+        self,
+        state: LinearState,
+        name: str,
+        context: Sequence[float],
+        reward: float,
+        propensity: float,
+        weight: float = 1.0,
     ) -> LinearState:
         """As the model, with the weight that balances."""
-        weight = 1.0 / max(checked_propensity(propensity), self.balance)
-        return self.model.learn(state, name, context, reward, weight)
+        return self.heard(state, name, context, reward, propensity, weight)[0]
+
+    def heard(
+        self,
+        state: LinearState,
+        name: str,
+        context: Sequence[float],
+        reward: float,
+        propensity: float,
+        weight: float = 1.0,
+    ) -> tuple[LinearState, Expected]:
+        """As the model, with the weight that balances."""
+        balanced = weight / max(checked_propensity(propensity), self.balance)
+        return self.model.heard(state, name, context, reward, balanced)
 
     def merged(self, ours: LinearState, theirs: LinearState) -> LinearState:
         """As the model."""

@@ -6,7 +6,7 @@ by bit, and can be compared. Arms are strings; any may be offered at any time, a
 """
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from .choice import Choice
 from .rules import Belief
@@ -14,11 +14,25 @@ from .rules import Belief
 State = TypeVar("State")
 
 
+class Expected(NamedTuple):
+    """What was believed of a reward before it came.
+
+    Its expectation, the standard deviation of that, the standard deviation of the reward around it, and the discounted
+    number of rewards behind it, without those of a prior.
+    """
+
+    mean: float
+    error: float
+    noise: float
+    rewards: float
+
+
 class Bandit(Protocol[State]):
     """Chooses among named arms and learns from rewards.
 
     A context is a sequence of numbers with the intercept first; a bandit that knows none ignores it. ValueError for
-    contexts of another length, draws outside [0, 1), rewards that are no numbers and propensities outside (0, 1].
+    contexts of another length, draws outside [0, 1), rewards that are no numbers, weights that are not positive and
+    propensities outside (0, 1].
 
     >>> from .beta import BetaThompson
     >>> from .linear_bandit import LinearBandit
@@ -41,8 +55,31 @@ class Bandit(Protocol[State]):
         """One of the arms offered, for a uniform draw in [0, 1), with the chance that each had."""
         ...
 
-    def learn(self, state: State, name: str, context: Sequence[float], reward: float, propensity: float) -> State:
-        """With the reward of a choice: its arm, its context and its propensity as they were when it was made."""
+    def learn(
+        self,
+        state: State,
+        name: str,
+        context: Sequence[float],
+        reward: float,
+        propensity: float,
+        weight: float = 1.0,
+    ) -> State:
+        """With the reward of a choice: its arm, its context and its propensity as they were when it was made.
+
+        `weight` is what it counts for: a mean of few rewards says less than one of many.
+        """
+        ...
+
+    def heard(
+        self,
+        state: State,
+        name: str,
+        context: Sequence[float],
+        reward: float,
+        propensity: float,
+        weight: float = 1.0,
+    ) -> tuple[State, Expected]:
+        """As `learn`, and what was expected of this reward: known by the way, and dear to ask for again."""
         ...
 
     def merged(self, ours: State, theirs: State) -> State:

@@ -1,43 +1,59 @@
 """A bandit that forgets an arm whose rewards have changed, at once, besides forgetting slowly.
 
-Each reward is a bet against "this arm still earns what is believed of it, or as much": a capital grows by the factor
-1 + l (m - r) while rewards r fall short of m, and by 1 + l (r - m) while they exceed it. For rewards in a known range
-that is fair whatever their distribution, so that the Shiryaev-Roberts statistic over the bets keeps its promise: the
-mean number of an arm's rewards between two false alarms is at least `patience`, as far as m is known (Shin, Ramdas &
-Rinaldo 2022, "E-detectors: a nonparametric framework for sequential change detection"). Restarting an arm on
-its alarm is after Liu, Lee & Shroff (2018), "A change-detection based framework for piecewise-stationary multi-armed
-bandit problem". What is believed carries an error of its own: m is taken one standard deviation further away.
+Each reward is a bet against "this arm still earns what is believed of it, or as much": against a mean m two coins are
+set, one that shows heads less often, one more often, and a capital grows by the likelihood ratio of the coins. A reward
+between tails and heads counts to both, which for any law of rewards in [0, 1] with mean m is worth at most what was
+staked, by the convexity of the exponential (Hoeffding 1963). So the Shiryaev-Roberts statistic over the bets keeps
+its promise whatever that law: the mean number of an arm's rewards between two false alarms is at least `patience`, as
+far as m is known (Shin, Ramdas & Rinaldo 2022, "E-detectors: a nonparametric framework for sequential change
+detection"). A mean of many requests strays less than a coin: it bets as many coins at once as would stray as it does,
+in part (`trust`), and then the promise is that of the estimated noise. Restarting an arm on its alarm is after Liu, Lee
+& Shroff (2018), "A change-detection based framework for piecewise-stationary multi-armed bandit problem". What is
+believed carries an error of its own: m is taken one standard deviation further away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import exp, log1p
 from typing import Generic, TypeVar
 
 from ..shiryaev_roberts import advanced, level
+from . import setting
 from .choice import Choice
-from .protocol import Bandit
+from .protocol import Bandit, Expected
 from .rules import Belief
 
 State = TypeVar("State")
 
 STAKES = (0.05, 0.12, 0.3)
 """Shares of the capital that the worst reward would cost, one bet for each, in both directions."""
+_KEPT = tuple(log1p(-stake) for stake in STAKES)
 _EDGE = 0.02
+_LARGEST_GAIN = 3.0
+"""Natural logarithm of the most by which one reward can multiply a capital: 20, so that one alone decides nothing."""
 
 
-def bets(reward: float, low: float, high: float) -> tuple[float, ...]:
+def bets(reward: float, low: float, high: float, coins: tuple[float, float] = (1.0, 1.0)) -> tuple[float, ...]:
     """What one reward makes of each bet: those that it falls below `low`, then those that it exceeds `high`.
 
-    `reward` in [0, 1]; ends closer to 0 or 1 than .02 count as .02 or .98, so that one reward cannot decide.
+    `reward` in [0, 1]; ends closer to 0 or 1 than .02 count as .02 or .98, so that one reward cannot decide. `coins`,
+    at least 1, is of how many coins the reward is the mean, at the low end and at the high one.
 
     >>> [round(factor, 3) for factor in bets(0.0, 0.9, 0.9)]
     [1.45, 2.08, 3.7, 0.95, 0.88, 0.7]
     """
     low, high = min(max(low, _EDGE), 1.0 - _EDGE), min(max(high, _EDGE), 1.0 - _EDGE)
-    falls = [1.0 + stake * (low - reward) / (1.0 - low) for stake in STAKES]
-    return (*falls, *(1.0 + stake * (reward - high) / high for stake in STAKES))
+    return (*_falls(reward, low, coins[0]), *_falls(1.0 - reward, 1.0 - high, coins[1]))
+
+
+def _falls(reward: float, mean: float, coins: float) -> list[float]:
+    odds = mean / (1.0 - mean)
+    return [
+        exp(min(_LARGEST_GAIN, coins * (reward * kept + (1.0 - reward) * log1p(stake * odds))))
+        for stake, kept in zip(STAKES, _KEPT, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +68,9 @@ class Watched(Generic[State]):
 class Resetting(Generic[State]):
     """A `protocol.Bandit` around another whose rewards lie in [0, `ceiling`].
 
-    `patience` is the mean number of an arm's rewards from one false alarm to the next, at least.
+    `patience` is the mean number of an arm's rewards from one false alarm to the next, at least. An arm is watched from
+    `known` rewards on; `trust`, in [0, 1], is the share of a reward's estimated precision that its bets count on, and 0
+    counts on nothing but its range.
 
     >>> from .linear_bandit import LinearBandit
     >>> bandit, state = Resetting(bandit=LinearBandit()), Watched(LinearBandit().fresh())
@@ -63,12 +81,16 @@ class Resetting(Generic[State]):
     """
 
     bandit: Bandit[State]
-    patience: float = 2_000.0
-    ceiling: float = 1.0
+    patience: float = setting.PATIENCE
+    known: float = setting.KNOWN
+    trust: float = setting.TRUST
+    ceiling: float = setting.CEILING
 
     def __post_init__(self) -> None:
         if self.patience < 1.0 or self.ceiling <= 0.0:
             raise ValueError(f"a patience of at least 1 and a positive ceiling are needed, found {self}")
+        if self.known < 0.0 or not 0.0 <= self.trust <= 1.0:
+            raise ValueError(f"known rewards of at least 0 and trust in [0, 1] are needed, found {self}")
 
     def fresh(self) -> Watched[State]:
         """Nothing learnt yet, nothing suspected."""
@@ -83,17 +105,52 @@ class Resetting(Generic[State]):
         return self.bandit.select(state.learnt, context, names, draw)
 
     def learn(
-        self, state: Watched[State], name: str, context: Sequence[float], reward: float, propensity: float
+        self,
+        state: Watched[State],
+        name: str,
+        context: Sequence[float],
+        reward: float,
+        propensity: float,
+        weight: float = 1.0,
     ) -> Watched[State]:
         """As the inner bandit; on an alarm the arm is forgotten, and this reward is the first of the new one."""
-        belief = self.bandit.believe(state.learnt, context, [name])
-        mean, error = float(belief.means[0]) / self.ceiling, float(belief.deviations[0]) / self.ceiling
-        share = min(1.0, max(0.0, reward / self.ceiling))
-        statistics = advanced(state.alarms.get(name, ()), bets(share, mean - error, mean + error))
-        learnt = state.learnt
-        if level(statistics) >= self.patience:
-            learnt, statistics = self.bandit.without(learnt, name), ()
-        return Watched(self.bandit.learn(learnt, name, context, reward, propensity), {**state.alarms, name: statistics})
+        return self.judged(state, name, context, reward, propensity, weight)[0]
+
+    def heard(
+        self,
+        state: Watched[State],
+        name: str,
+        context: Sequence[float],
+        reward: float,
+        propensity: float,
+        weight: float = 1.0,
+    ) -> tuple[Watched[State], Expected]:
+        """As `learn`, and what was expected before an alarm."""
+        after, expected, _ = self._moved(state, name, context, reward, propensity, weight)
+        return after, expected
+
+    def judged(
+        self,
+        state: Watched[State],
+        name: str,
+        context: Sequence[float],
+        reward: float,
+        propensity: float,
+        weight: float = 1.0,
+    ) -> tuple[Watched[State], bool]:
+        """As `learn`, and whether the arm was found changed.
+
+        >>> from .beta import BetaThompson
+        >>> bandit, found = Resetting(bandit=BetaThompson()), []
+        >>> state = bandit.fresh()
+        >>> for event in range(140):
+        ...     state, changed = bandit.judged(state, "a", [], float(event < 100), propensity=1.0)
+        ...     found += [event] if changed else []
+        >>> len(found)
+        1
+        """
+        after, _, changed = self._moved(state, name, context, reward, propensity, weight)
+        return after, changed
 
     def merged(self, ours: Watched[State], theirs: Watched[State]) -> Watched[State]:
         """Evidence of both. Suspicions begin anew: they were about two streams."""
@@ -107,3 +164,31 @@ class Resetting(Generic[State]):
         """The arm forgotten, with its suspicions."""
         kept = {key: statistics for key, statistics in state.alarms.items() if key != name}
         return Watched(self.bandit.without(state.learnt, name), kept)
+
+    def _moved(
+        self,
+        state: Watched[State],
+        name: str,
+        context: Sequence[float],
+        reward: float,
+        propensity: float,
+        weight: float,
+    ) -> tuple[Watched[State], Expected, bool]:
+        learnt, expected = self.bandit.heard(state.learnt, name, context, reward, propensity, weight)
+        if expected.rewards < self.known:
+            return Watched(learnt, state.alarms), expected, False
+        statistics = advanced(state.alarms.get(name, ()), self._bets(reward, expected))
+        changed = level(statistics) >= self.patience
+        if changed:
+            anew = self.bandit.without(state.learnt, name)
+            learnt, statistics = self.bandit.learn(anew, name, context, reward, propensity, weight), ()
+        return Watched(learnt, {**state.alarms, name: statistics}), expected, changed
+
+    def _bets(self, reward: float, expected: Expected) -> tuple[float, ...]:
+        mean, error = expected.mean / self.ceiling, expected.error / self.ceiling
+        noise = expected.noise / self.ceiling
+        low, high = min(max(mean - error, _EDGE), 1.0 - _EDGE), min(max(mean + error, _EDGE), 1.0 - _EDGE)
+        # The mean of k coins has the variance m (1 - m) / k; no law in [0, 1] has more than one coin's.
+        known = self.trust / noise**2
+        coins = max(1.0, known * low * (1.0 - low)), max(1.0, known * high * (1.0 - high))
+        return bets(min(1.0, max(0.0, reward / self.ceiling)), low, high, coins)
