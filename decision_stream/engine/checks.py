@@ -132,21 +132,33 @@ def _only_experiments(proposal: Proposal) -> bool:
 
 
 def _experiment_check(turn: Turn, proposal: Proposal) -> Check:
-    """One experiment at a time on a scope, and only the running one can be ended."""
-    running = turn.cold.experiment
+    """One experiment at a time on a scope, and only the running one can be ended, once."""
     if isinstance(proposal.decision, ConcludeExperiment):
-        # Between an order to take an experiment back and its acknowledgement there is nothing to conclude.
-        is_same = running is not None and running.id == proposal.decision.experiment_id
-        live = turn.live(running.decision_id) if running is not None and is_same else None
-        found = live is not None and live.state is DecisionState.MONITORING
-        detail = "" if found else "it is over" if live is None else f"it is {live.state}"
-        return Check(name="experiment_running", passed=found, detail=detail)
+        return Check(name="experiment_running", passed=not (why := _why_not(turn, proposal.decision)), detail=why)
     # An exploration gives way to an experiment, but not to another exploration.
     explores = isinstance(proposal.decision, StartExperiment) and proposal.decision.yields
     rivals = [live for live in turn.cold.live if live.decision.kind == "start_experiment"]
     busy = any(explores or not live.decision.yields for live in rivals)
     allowed = turn.policy.safety.max_concurrent_experiments > 0
     return Check(name="no_other_experiment", passed=allowed and not busy)
+
+
+def _why_not(turn: Turn, conclusion: ConcludeExperiment) -> str:
+    """Why an experiment cannot be concluded now; empty when it can."""
+    running = turn.cold.experiment
+    live = turn.live(running.decision_id) if running and running.id == conclusion.experiment_id else None
+    if live is None:
+        return "it is over"
+    if live.state is not DecisionState.MONITORING:
+        # Between an order to take an experiment back and its acknowledgement there is nothing to conclude.
+        return f"it is {live.state}"
+    waiting = [
+        other.decision.id
+        for other in turn.cold.live
+        if isinstance(other.decision.decision, ConcludeExperiment)
+        and other.decision.decision.experiment_id == conclusion.experiment_id
+    ]
+    return f"{waiting[0]} concludes it already" if waiting else ""
 
 
 def risk_check(level: RiskLevel, score: float, policy: Policy) -> Check:

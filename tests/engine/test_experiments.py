@@ -234,6 +234,18 @@ def test_an_experiment_locks_the_scope_against_other_changes():
     assert "facet_taken" in lab.route.codes()
 
 
+def test_one_conclusion_at_a_time_waits_for_approval():
+    lab = Lab({CONTROL: 0.8, "same": 0.8}).offer("same").run(20)
+    assert lab.cold.experiment is not None
+    lab.route.tell(command(lab.minute + 0.5, SetAutonomy(level=Autonomy.RECOMMEND)))
+    while len(lab.route.proposals) < 5:
+        lab.run(1)
+    assert {proposal.kind for proposal in lab.route.proposals[1:]} == {"conclude_experiment"}
+    assert [live.decision.kind for live in lab.cold.live if live.state == "awaiting_approval"] == [
+        "conclude_experiment"
+    ]
+
+
 def test_an_experiment_that_is_being_taken_back_is_not_concluded():
     def lab() -> Lab:
         return Lab({CONTROL: 0.8, "stepwise": 0.86}).offer("stepwise")
