@@ -8,8 +8,8 @@ from shutil import which
 
 import pytest
 
-# Of the dashboard and of the walk through the demo.
-pytest_plugins = ["tests.browser.chromium"]
+# A browser for the dashboard and the walk through the demo; a Redis for the read model and the doctor.
+pytest_plugins = ["tests.browser.chromium", "tests.edge.redis_server"]
 
 REQUIRE_ALL = os.environ.get("DS_REQUIRE_ALL") == "1"
 MAY_BE_MISSING = {"needs_docker": "no Docker engine answers here"}
@@ -64,8 +64,13 @@ def pytest_terminal_summary(terminalreporter) -> None:
             terminalreporter.write_line(f"{nodeid}: {reason}")
 
 
+def docker_answers() -> bool:
+    """Whether a Docker engine runs here."""
+    return which("docker") is not None and subprocess.run(["docker", "info"], capture_output=True).returncode == 0
+
+
 @pytest.fixture(scope="session")
 def docker_engine() -> None:
     """Skip, with the accepted reason, where no Docker engine answers."""
-    if which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode != 0:
+    if not docker_answers():
         pytest.skip(MAY_BE_MISSING["needs_docker"])

