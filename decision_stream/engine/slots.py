@@ -35,7 +35,7 @@ def ask(turn: Turn, proposal: Proposal) -> None:
 def keep(turn: Turn) -> None:
     """Make oneself known to the tenant's owner, give back what is idle, and renew the rest."""
     rules = turn.policy.knowledge
-    if not rules.enabled or turn.configuration is None or not any(_is_capped(turn, slot) for slot in Slot):
+    if not (rules.tenant_changes or rules.tenant_experiments) or not rules.enabled or turn.configuration is None:
         return
     told = turn.cold.told
     if told.needs is None:

@@ -8,9 +8,9 @@ service when half full and is driven from there to nine tenths. A class is froze
 cannot poison it.
 """
 
-from dataclasses import dataclass
 from math import floor, log
 from struct import Struct
+from typing import NamedTuple
 
 from .moments import Moments
 
@@ -29,8 +29,7 @@ _CLASS = Struct("<bBfff")
 _LOWEST, _HIGHEST = -128, 127
 
 
-@dataclass(frozen=True, slots=True)
-class Usual:
+class Usual(NamedTuple):
     """What is usual in the class nearest to a load, and how much more than that the load itself explains."""
 
     moments: Moments
@@ -48,15 +47,15 @@ def usual_at(known: bytes, load: float) -> Usual | None:
     >>> usual_at(known, 100.0).moments.mean, round(usual_at(known, 200.0).explained, 2), usual_at(known, 10.0).explained
     (7.0, 1.39, 0.0)
     """
-    place, found = _class_of(load), None
+    asked, found = log(load), None
+    place = _class_of(asked)
     for row in _CLASS.iter_unpack(known):
-        number, count = row[:2]
-        if count >= KNOWN and (found is None or number <= place):
+        if row[1] >= KNOWN and (found is None or row[0] <= place):
             found = row
     if found is None:
         return None
     _, count, mean, m2, log_load = found
-    return Usual(Moments(count, mean, m2), ELASTICITY * max(0.0, log(load) - log_load))
+    return Usual(Moments(count, mean, m2), ELASTICITY * (asked - log_load) if asked > log_load else 0.0)
 
 
 def learned(known: bytes, value: float, load: float) -> bytes:
@@ -65,21 +64,27 @@ def learned(known: bytes, value: float, load: float) -> bytes:
     >>> len(learned(learned(b"", 7.0, 100.0), 7.1, 800.0))
     28
     """
-    place, rows = _class_of(load), list(_CLASS.iter_unpack(known))
-    before = next((row for row in rows if row[0] == place), None)
+    log_load = log(load)
+    place, before = _class_of(log_load), None
+    for row in _CLASS.iter_unpack(known):
+        if row[0] == place:
+            if row[1] >= FULL:
+                return known
+            before = row
+            break
+    rows = list(_CLASS.iter_unpack(known))
     if before is None:
         if len(rows) >= MAX_CLASSES:
             return known
         before = (place, 0, 0.0, 0.0, 0.0)
-    elif before[1] >= FULL:
-        return known
     else:
         rows.remove(before)
     moments = Moments(*before[1:4]).apply(value)
-    log_load = before[4] + (log(load) - before[4]) / moments.count
-    rows.append((place, moments.count, moments.mean, moments.m2, log_load))
+    mean_load = before[4] + (log_load - before[4]) / moments.count
+    rows.append((place, moments.count, moments.mean, moments.m2, mean_load))
     return b"".join(_CLASS.pack(*row) for row in sorted(rows))
 
 
-def _class_of(load: float) -> int:
-    return min(_HIGHEST, max(_LOWEST, floor(log(load) / STEP)))
+def _class_of(log_load: float) -> int:
+    number = floor(log_load / STEP)
+    return _LOWEST if number < _LOWEST else _HIGHEST if number > _HIGHEST else number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Moments:
     m2: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.count < 0 or not (isfinite(self.mean) and isfinite(self.m2)) or self.m2 < 0.0:
+        # `0 <= m2 < inf` in one comparison: false for nan too.
+        if self.count < 0 or not 0.0 <= self.m2 < inf or not isfinite(self.mean):
             raise ValueError(f"no moments of numbers: count {self.count}, mean {self.mean}, m2 {self.m2}")
 
     def apply(self, value: float) -> Moments:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from math import exp, log1p, sqrt
 
 from .moments import Moments
-from .shiryaev_roberts import advanced
+from .shiryaev_roberts import MAX_STATISTIC
 
 SHIFTS = (1.5, 3.0, 6.0)
 """Shifts tested for, in standard deviations of a window average beyond the tolerated change."""
 _LARGEST_GAIN = 60.0
+_STARTED = (0.0, 0.0, 0.0)
 
 
 def normal_score(value: float, baseline: Moments, least_deviation: float = 0.0) -> float:
@@ -46,9 +47,14 @@ def updated(statistics: Sequence[float], score: float) -> tuple[float, ...]:
     >>> all(new > 1.0 for new in updated((), 4.0))
     True
     """
-    # Written out: a comprehension costs more than what is in it, and this runs for three metrics at every insight.
+    # `shiryaev_roberts.advanced` written out for three shifts: this runs for three metrics at every insight, and calls
+    # and comprehensions cost more than what is in them.
+    low, middle, high = statistics or _STARTED
     one, two, three = SHIFTS
     gains = (one * score - one * one / 2.0, two * score - two * two / 2.0, three * score - three * three / 2.0)
     if gains[2] > _LARGEST_GAIN:
         gains = tuple([min(_LARGEST_GAIN, gain) for gain in gains])
-    return advanced(statistics, (exp(gains[0]), exp(gains[1]), exp(gains[2])))
+    low, middle, high = (1.0 + low) * exp(gains[0]), (1.0 + middle) * exp(gains[1]), (1.0 + high) * exp(gains[2])
+    if low < MAX_STATISTIC and middle < MAX_STATISTIC and high < MAX_STATISTIC:
+        return low, middle, high
+    return min(low, MAX_STATISTIC), min(middle, MAX_STATISTIC), min(high, MAX_STATISTIC)

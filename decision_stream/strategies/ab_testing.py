@@ -7,6 +7,7 @@ The winner reaches full traffic by a guarded ramp.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
@@ -72,8 +73,8 @@ class AbTesting:
         return Opinion(ideas=(idea,))
 
     def _start(self, view: View) -> Opinion:
-        names = _untried(view)
         asked = recommended(view, TRY_PROMPT)
+        names = _untried(view, asked)
         if asked:
             return self._traced(view, asked, names)
         return self._begin(view, names)
@@ -228,10 +229,12 @@ def conclusion(
     )
 
 
-def _untried(view: View) -> list[str]:
-    """Prompts offered to this scope, to all, or recommended, in that order, without those in use, tried or buried."""
+def _untried(view: View, asked: Iterable[str]) -> list[str]:
+    """Prompts offered to this scope, to all, or asked for, in that order, without those in use, tried or buried."""
     cold, model = view.state.cold, view.configuration.model
-    offered = dict.fromkeys((*cold.offered, *view.policy.ab_testing.variants, *recommended(view, TRY_PROMPT)))
+    offered = dict.fromkeys((*cold.offered, *view.policy.ab_testing.variants, *asked))
+    if not offered:
+        return []
     return [
         name
         for name in offered

@@ -32,6 +32,9 @@ class Scored(Struct, frozen=True, gc=False, kw_only=True):
 
     `terms` are the parts of the utility that quality, cost and latency bring, and sum up to it; `errors` the standard
     errors of the three objectives themselves; `worst` what each of them is no worse than with probability `SURE`.
+
+    `code` says why a candidate is out; it is empty for a feasible one that nobody dominates. `value` and `limit` are
+    the numbers behind the code; `detail` names the model that dominates.
     """
 
     estimate: ModelEstimate
@@ -40,6 +43,14 @@ class Scored(Struct, frozen=True, gc=False, kw_only=True):
     terms: _Three
     errors: _Three
     worst: _Three
+    code: str = ""
+    detail: str = ""
+    value: float | None = None
+    limit: float | None = None
+
+    @property
+    def model(self) -> str:
+        return self.estimate.model
 
 
 def estimate_in_use(live: Live, model: str) -> ModelEstimate | None:

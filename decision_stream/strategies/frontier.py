@@ -4,6 +4,7 @@ from math import sqrt
 from statistics import NormalDist
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..model.journal import FrontierPoint, Reason
 from ..model.policy import ParetoPolicy
@@ -15,34 +16,12 @@ from .protocol import View
 _NORMAL = NormalDist()
 
 
-class Place(Struct, frozen=True, gc=False, kw_only=True):
-    """A candidate and where it stands. `code` says why it is out; it is empty for a feasible one that nobody dominates.
-
-    `value` and `limit` are the numbers behind the code; `detail` names the model that dominates.
-    """
-
-    scored: Scored
-    code: str = ""
-    detail: str = ""
-    value: float | None = None
-    limit: float | None = None
-
-    @property
-    def model(self) -> str:
-        return self.scored.estimate.model
-
-
-def survey(view: View, current: Scored, rules: ParetoPolicy) -> list[Place]:
+def survey(view: View, current: Scored, rules: ParetoPolicy) -> list[Scored]:
     """Every known model but the one in use, in the order of names."""
     known = known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live)
     limits, in_use = _limits(view, current, rules), view.configuration.model
-    places, feasible = [], []
-    for model in sorted(known):
-        if model != in_use:
-            place = _placed(view, scored(known[model], rules), limits)
-            places.append(place)
-            if not place.code:
-                feasible.append(place.scored)
+    places = [_placed(view, scored(known[model], rules), limits) for model in sorted(known) if model != in_use]
+    feasible = [place for place in places if not place.code]
     return [place if place.code else _dominated(place, feasible) for place in places]
 
 
@@ -60,12 +39,12 @@ def probability_of_domination(one: Scored, other: Scored) -> float:
     return probability
 
 
-def points(current: Scored, places: list[Place]) -> tuple[FrontierPoint, ...]:
+def points(current: Scored, places: list[Scored]) -> tuple[FrontierPoint, ...]:
     """The picture of the candidates for the journal: the model in use first, then the others by name."""
-    return (_point(current, "in_use"), *(_point(it.scored, _standing(it), it.code, it.detail) for it in places))
+    return (_point(current, "in_use"), *(_point(it, _standing(it)) for it in places))
 
 
-def reason_of(place: Place) -> Reason:
+def reason_of(place: Scored) -> Reason:
     """Why a candidate is out, with its numbers."""
     detail = f"{place.model} by {place.detail}" if place.detail else place.model
     return Reason(source="pareto", code=place.code, detail=detail, value=place.value, limit=place.limit)
@@ -95,10 +74,10 @@ def _limits(view: View, current: Scored, rules: ParetoPolicy) -> _Limits:
     )
 
 
-def _placed(view: View, candidate: Scored, limits: _Limits) -> Place:
+def _placed(view: View, candidate: Scored, limits: _Limits) -> Scored:
     estimate, stones = candidate.estimate, view.state.cold.tombstones
     if stones and (stone := stones.get(f"model={estimate.model}")) is not None and view.at_ms < stone.until_ms:
-        return Place(scored=candidate, code="buried")
+        return replace(candidate, code="buried")
     quality, cost_usd, latency_ms = candidate.worst
     if estimate.samples < limits.samples:
         return _out(candidate, "too_little_data", float(estimate.samples), float(limits.samples))
@@ -110,33 +89,34 @@ def _placed(view: View, candidate: Scored, limits: _Limits) -> Place:
         return _out(candidate, "too_expensive", cost_usd, limits.cost_usd)
     if latency_ms > limits.latency_ms:
         return _out(candidate, "too_slow", latency_ms, limits.latency_ms)
-    return Place(scored=candidate)
+    return candidate
 
 
-def _out(candidate: Scored, code: str, value: float, limit: float) -> Place:
-    return Place(scored=candidate, code=code, value=value, limit=limit)
+def _out(candidate: Scored, code: str, value: float, limit: float) -> Scored:
+    return replace(candidate, code=code, value=value, limit=limit)
 
 
-def _dominated(place: Place, feasible: list[Scored]) -> Place:
-    mine = place.scored.estimate
+def _dominated(place: Scored, feasible: list[Scored]) -> Scored:
+    mine = place.estimate
+    quality, cost_usd, latency_ms = mine.quality, mine.cost_usd, mine.latency_p95_ms
     for rival in feasible:
         other = rival.estimate
         # Who is not better in all three by the estimates cannot be so with more than even chances.
         if (
-            other.quality > mine.quality
-            and other.cost_usd < mine.cost_usd
-            and other.latency_p95_ms < mine.latency_p95_ms
-            and (probability := probability_of_domination(rival, place.scored)) >= SURE
+            other.quality > quality
+            and other.cost_usd < cost_usd
+            and other.latency_p95_ms < latency_ms
+            and (probability := probability_of_domination(rival, place)) >= SURE
         ):
-            return Place(scored=place.scored, code="dominated", detail=other.model, value=probability, limit=SURE)
+            return replace(place, code="dominated", detail=other.model, value=probability, limit=SURE)
     return place
 
 
-def _standing(place: Place) -> str:
+def _standing(place: Scored) -> str:
     return "frontier" if not place.code else "dominated" if place.code == "dominated" else "infeasible"
 
 
-def _point(it: Scored, standing: str, code: str = "", detail: str = "") -> FrontierPoint:
+def _point(it: Scored, standing: str) -> FrontierPoint:
     return FrontierPoint(
         model=it.estimate.model,
         quality=it.estimate.quality,
@@ -145,6 +125,6 @@ def _point(it: Scored, standing: str, code: str = "", detail: str = "") -> Front
         samples=it.estimate.samples,
         utility=it.utility,
         standing=standing,
-        code=code or None,
-        detail=detail,
+        code=it.code or None,
+        detail=it.detail,
     )

@@ -19,7 +19,7 @@ from ..model.policy import ParetoPolicy, Policy
 from ..model.state import HotState
 from ..stats import confidence_sequence
 from .estimates import PARTS, Scored, estimate_in_use, impact_of_switch, scored
-from .frontier import Place, points, reason_of, survey
+from .frontier import points, reason_of, survey
 from .protocol import Idea, Opinion, View
 from .recommendations import SWITCH_MODEL, recommended, refused, used
 from .situation import cost_pressure, performance_degradation, since_change_ms
@@ -65,7 +65,7 @@ class Pareto:
                 out.append(reason_of(place))
                 feasible += place.code == "dominated"
             else:
-                ranked.append(place.scored)
+                ranked.append(place)
                 feasible += 1
         # Places come by name, so that of equal ones the first name stays first.
         ranked.sort(key=_utility, reverse=True)
@@ -109,7 +109,7 @@ def _occasion(view: View) -> str | None:
     return "recommended" if recommended(view, SWITCH_MODEL) else None
 
 
-def _untaken(asked: dict[str, Recommendation], places: list[Place], chosen: str | None) -> tuple[Reason, ...]:
+def _untaken(asked: dict[str, Recommendation], places: list[Scored], chosen: str | None) -> tuple[Reason, ...]:
     """The trace of the recommended models that are not chosen."""
     if not asked:
         return ()

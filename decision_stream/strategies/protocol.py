@@ -32,7 +32,10 @@ class View(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def is_broken(self) -> bool:
         """Whether a hard limit is firing."""
-        return any(watch.firing for watch in self.state.hot.watches.values())
+        for watch in self.state.hot.watches.values():  # noqa: SIM110 - asked at every insight, a generator costs thrice
+            if watch.firing:
+                return True
+        return False
 
 
 def is_busy(cold: ColdState) -> bool:
