@@ -4,10 +4,11 @@ from math import log1p
 
 from ..model.command import Autonomy
 from ..model.configuration import Facet
-from ..model.decision import Check, ConcludeExperiment, Interval, Proposal, RiskLevel, StartExperiment
+from ..model.decision import Check, ConcludeExperiment, Proposal, RiskLevel, StartExperiment
 from ..model.lifecycle import DecisionState
 from ..model.policy import Policy
 from ..model.state import ColdState
+from ..strategies.allowance import harms
 from . import budget
 from .tombstones import tombstone_key
 from .turn import Turn
@@ -109,20 +110,11 @@ def constraint_checks(proposal: Proposal, policy: Policy, *, floor: bool = False
     """Do the bounds, not the means, of the predicted changes stay within the constraints?"""
     if proposal.is_safety or _only_experiments(proposal) or not (policy.validation.enable_constraint_checking or floor):
         return []
-    safety, impact = policy.safety, proposal.impact
-    rules = (
-        ("quality_constraint", impact.quality, -1.0, safety.max_quality_degradation),
-        ("cost_constraint", impact.cost, 1.0, safety.max_cost_increase),
-        ("latency_constraint", impact.latency, 1.0, safety.max_latency_increase),
-    )
     checks = []
-    for name, estimate, sign, allowed in rules:
-        if estimate is None:
-            checks.append(Check(name=name, passed=False, detail="nothing is predicted", allowed=allowed))
-            continue
-        bounds = estimate.interval or Interval(low=estimate.delta, high=estimate.delta)
-        harm = max(sign * bounds.low, sign * bounds.high)
-        checks.append(Check(name=name, passed=harm <= allowed, found=harm, allowed=allowed))
+    for name, harm, allowed in harms(proposal.impact, policy.safety):
+        detail = "nothing is predicted" if harm is None else ""
+        passed = harm is not None and harm <= allowed
+        checks.append(Check(name=name, passed=passed, detail=detail, found=harm, allowed=allowed))
     return checks
 
 

@@ -1,6 +1,6 @@
 """Taking in an insight: recent measurements of the configuration in use, with exponential forgetting."""
 
-from math import sqrt
+from math import log, sqrt
 
 from ..model.configuration import Configuration
 from ..model.insight import Insight
@@ -9,6 +9,9 @@ from ..model.state import Live
 FORGETTING = 0.98
 """Weight of the past per minute: fifty minutes' worth of memory, so that a price change shows within the hour."""
 MINUTE_MS = 60_000
+REPRICED = log(1.25)
+SURE_ERRORS = 6.0
+"""Standard errors of a window's mean cost."""
 
 
 def taken_in(live: Live, insight: Insight) -> Live:
@@ -22,18 +25,29 @@ def taken_in(live: Live, insight: Insight) -> Live:
     performance, cost, quality = insight.performance, insight.cost, insight.quality
     samples = live.quality_samples * kept + quality.samples
     quality_rate = quality.samples / samples if samples > 0.0 else 0.0
+    # A price moves at once and has nearly no noise: what was paid before says nothing of it.
+    cost_rate = 1.0 if _is_repriced(live.cost_usd, insight) else rate
     return Live(
         weight=weight,
         requests=live.requests * kept + performance.requests,
         quality=_mixed(live.quality, quality.score, quality_rate),
         quality_stddev=_mixed_deviation(live.quality_stddev, quality.stddev, quality_rate),
         quality_samples=samples,
-        cost_usd=_mixed(live.cost_usd, cost.per_request_usd, rate),
-        cost_stddev_usd=_mixed_deviation(live.cost_stddev_usd, cost.stddev_usd, rate),
+        cost_usd=_mixed(live.cost_usd, cost.per_request_usd, cost_rate),
+        cost_stddev_usd=_mixed_deviation(live.cost_stddev_usd, cost.stddev_usd, cost_rate),
         latency_p50_ms=_mixed(live.latency_p50_ms, performance.latency_p50_ms, rate),
         latency_p95_ms=_mixed(live.latency_p95_ms, performance.latency_p95_ms, rate),
         error_rate=_mixed(live.error_rate, performance.error_rate, rate),
     )
+
+
+def _is_repriced(known_usd: float, insight: Insight) -> bool:
+    """Whether a request costs another price than what is remembered: by a quarter, and by more than chance explains."""
+    cost, requests = insight.cost, insight.performance.requests
+    if known_usd <= 0.0 or cost.per_request_usd <= 0.0 or not requests:
+        return False
+    moved = abs(log(cost.per_request_usd / known_usd))
+    return moved > REPRICED and moved > SURE_ERRORS * cost.stddev_usd / cost.per_request_usd / sqrt(requests)
 
 
 def measures(insight: Insight, configuration: Configuration) -> bool:

@@ -8,6 +8,7 @@ from ..model.effect import Subject
 from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
 from ..model.state import Alarm, ClosedDecision, ConfigurationVersion, Live, LiveDecision, Watch
+from ..strategies.company import parted
 from . import experiments, ledger, recovery
 from .ending import ended, taken_back
 from .execution import execute
@@ -94,6 +95,8 @@ def restored(turn: Turn, rollback: Decision, target: Configuration) -> None:
     """The actuator serves the target again: learn from the failure and close what was reverted."""
     assert isinstance(rollback.decision, Rollback)
     assert turn.configuration is not None
+    # Where what is undone never was in full use, the measurements are of the target itself.
+    is_same = target == turn.configuration
     bury(turn, changes_between(target, turn.configuration))
     for live in turn.cold.live:
         if live.reverted_by == rollback.id and live.state is DecisionState.ROLLING_BACK:
@@ -108,7 +111,7 @@ def restored(turn: Turn, rollback: Decision, target: Configuration) -> None:
         route_broken_until_ms=0,
     )
     ledger.settled(turn)
-    forget_measurements(turn)
+    forget_measurements(turn, keep_baselines=is_same)
     recovery.expected(turn, rollback)
 
 
@@ -168,17 +171,22 @@ def rollback_failed(turn: Turn, rollback: LiveDecision, reason: str) -> None:
 def forget_measurements(turn: Turn, *, keep_baselines: bool = False) -> None:
     """Start measuring anew: what was seen under another configuration says nothing about this one.
 
-    After a break of the route the configuration is the same as before, so the baselines stay and only the alarms
-    start over.
+    After a break of the route, or the undoing of what a part of the traffic saw, the configuration is the same as
+    before, so the baselines stay and only the alarms start over.
     """
     hot = turn.hot
     alarms = {
         name: Alarm(baseline=alarm.baseline, loads=alarm.loads) if keep_baselines else Alarm()
         for name, alarm in hot.alarms.items()
     }
-    live = hot.live if keep_baselines else Live()
     turn.hot = replace(
-        hot, live=live, watches={name: Watch() for name in hot.watches}, alarms=alarms, drift=b"", drift_pending=()
+        hot,
+        live=hot.live if keep_baselines else Live(),
+        watches={name: Watch() for name in hot.watches},
+        alarms=alarms,
+        drift=b"",
+        drift_pending=(),
+        company=parted(hot.company, is_same=keep_baselines),
     )
 
 

@@ -88,6 +88,11 @@ class DegradationPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unkn
     min_quality_drop: Unit = 0.03
     min_error_rise: Unit = 0.02
     min_latency_rise: Annotated[float, Meta(ge=0.0, le=100.0)] = 0.5
+    # A rise of the cost per request that gives occasion to compare the models anew; it is never undone by an alarm.
+    min_cost_rise: Annotated[float, Meta(ge=0.0, le=100.0)] = 0.25
+    # A loss of quality that is not grave waits this long for word of the other models, where the analyzer tells of
+    # them: if they lose it too, the requests or their judge changed, and not the model in use.
+    company_wait_ms: DurationMs = 2 * HOUR_MS
     # A change of ours this recent is blamed first.
     attribution_ms: DurationMs = 6 * HOUR_MS
 

@@ -70,6 +70,32 @@ class Purse(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     is_over: bool = False
 
 
+class Company(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
+    """The models not in use, as the analyzer tells of them, beside the quality of the one in use.
+
+    `average` is their mean quality in the newest report, of `others` models and `size` answers in all. It moves by
+    `drift` from report to report, as the hours of the day go; `square` is the mean square of what its movements differ
+    from that, over `reports` in which nothing happened. Since the alarm of quality began to rise it moved by `moved`
+    beyond its drift in `since` reports, while the one in use lost `lost` points over `windows`, both as sums.
+    `excused` points of quality were lost by all alike and are not held against the one in use; `excused_at_ms` is
+    when that was found, and `ratio` the log likelihood ratio behind it.
+    """
+
+    others: int = 0
+    average: float = 0.0
+    size: float = 0.0
+    reports: int = 0
+    drift: float = 0.0
+    square: float = 0.0
+    moved: float = 0.0
+    since: int = 0
+    windows: int = 0
+    lost: float = 0.0
+    excused: float = 0.0
+    excused_at_ms: int = 0
+    ratio: float = 0.0
+
+
 class HotState(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """The part every event may change. `at_ms` is engine time: the latest event time seen."""
 
@@ -88,6 +114,8 @@ class HotState(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     # Features of the newest window, little-endian float32 in the order of `strategies.context`; empty without a bandit.
     context: bytes = b""
     purse: Purse | None = None
+    # None while the analyzer tells of no other model.
+    company: Company | None = None
 
 
 class Saving(Struct, frozen=True, gc=False, kw_only=True, array_like=True):

@@ -1,8 +1,9 @@
-"""How much quality a change may still give up: what the policy allows is for all changes together, not for each."""
+"""What a change may do harm: how much quality all changes together may give up, and the constraints on each."""
 
 from math import exp
 
-from ..model.policy import ParetoPolicy
+from ..model.decision import Interval, PredictedImpact
+from ..model.policy import ParetoPolicy, SafetyPolicy
 from ..model.state import ColdState
 
 
@@ -20,3 +21,23 @@ def least_share(cold: ColdState, rules: ParetoPolicy) -> float:
     """
     stands = min(0.0, cold.history[-1].quality) if cold.history else 0.0
     return min(1.0, (1.0 - rules.max_quality_loss) / exp(stands))
+
+
+def harms(impact: PredictedImpact, safety: SafetyPolicy) -> tuple[tuple[str, float | None, float], ...]:
+    """Of each constraint its name, the harm at the worse bound of what is predicted, and what is allowed.
+
+    The harm is None where nothing is predicted.
+    """
+    rules = (
+        ("quality_constraint", impact.quality, -1.0, safety.max_quality_degradation),
+        ("cost_constraint", impact.cost, 1.0, safety.max_cost_increase),
+        ("latency_constraint", impact.latency, 1.0, safety.max_latency_increase),
+    )
+    found: list[tuple[str, float | None, float]] = []
+    for name, estimate, sign, allowed in rules:
+        harm = None
+        if estimate is not None:
+            bounds = estimate.interval or Interval(low=estimate.delta, high=estimate.delta)
+            harm = max(sign * bounds.low, sign * bounds.high)
+        found.append((name, harm, allowed))
+    return tuple(found)

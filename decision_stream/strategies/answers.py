@@ -1,28 +1,37 @@
 """What the safety strategy does about a finding: attribution first, then the answer.
 
-A change of ours that is running is rolled back. A provider's incident that other scopes see is sat out: the route goes
-to another provider or is broken. Else a recent change of ours is rolled back; without one, bad quality fails over to
-the last configuration known to be good, and slowness or errors break the route for a while. The policy may instead ask
-for the safe configuration, for a share of the traffic to be taken off, for a break, or for an alert alone.
+A change of ours that is running is rolled back, but for an experiment whose arms show that it is not the cause. A
+provider's incident that other scopes see is sat out: the route goes to another provider or is broken. Else a recent
+change of ours is rolled back; without one, bad quality fails over to the last configuration known to be good, and
+slowness or errors break the route for a while. The policy may instead ask for the safe configuration, for a share of
+the traffic to be taken off, for a break, or for an alert alone. A price that rises is no fault of the configuration: an
+experiment with the dearer model ends, so that models are compared anew.
 """
+
+from math import log
 
 from msgspec.structs import replace
 
 from ..model.configuration import Configuration, changes_between
-from ..model.decision import CircuitBreak, Evidence, Rollback
+from ..model.decision import CircuitBreak, ConcludeExperiment, Evidence, Rollback
 from ..model.insight import Metric
 from ..model.knowledge import ProviderHealth
 from ..model.policy import HOUR_MS, Response
 from ..model.state import LiveDecision
-from .attribution import incident, recent, serving
+from .attribution import incident, is_acquitted, recent, serving
 from .findings import Finding
 from .models import provider_of
-from .protocol import Idea, View
+from .protocol import Idea, View, experiment_of
+
+LONGER = 0.4
+"""Logarithm of the time over that of the cost beyond which a dearer request is a longer one."""
 
 
 def answer(finding: Finding, view: View) -> tuple[Idea | None, str]:
     """What to do about a finding, or why nothing can be done."""
     reason = f"{finding.code}: {finding.metric}, severity {finding.severity} ({finding.evidence.detail})"
+    if finding.code == "degraded" and finding.metric is Metric.COST:
+        return _make_room(finding, reason, view)
     match finding.response:
         case Response.CIRCUIT_BREAK:
             return _break(finding, reason, view), ""
@@ -42,7 +51,7 @@ def is_reduction(live: LiveDecision) -> bool:
 def _undo(finding: Finding, reason: str, view: View) -> tuple[Idea | None, str]:
     """Attribution first: back to before our own change, else fail over or break the route."""
     running = serving(view.state.cold)
-    if running is not None:
+    if running is not None and not _is_acquitted(finding, view):
         return _back_to(view.configuration, running, finding, f"{reason}; after our own change {running}", view), ""
     known = incident(view.configuration.model, view.state.cold, view.at_ms, view.policy)
     if known is not None:
@@ -59,6 +68,41 @@ def _undo(finding: Finding, reason: str, view: View) -> tuple[Idea | None, str]:
             return _back_to(good, None, finding, f"{reason}; failing over to the last known good", view), ""
         return None, "no other configuration is known to be good"
     return None, "a price is no fault of the configuration"
+
+
+def _make_room(finding: Finding, reason: str, view: View) -> tuple[Idea | None, str]:
+    """A price is not undone, but another model may be cheaper now: no experiment with the dear one is in its way."""
+    experiment = experiment_of(view.state.cold)
+    if experiment is None or experiment.decision_id != serving(view.state.cold) or _is_other_work(view):
+        return None, "a price is no fault of the configuration"
+    return (
+        Idea(
+            decision=ConcludeExperiment(experiment_id=experiment.id, reason=reason),
+            evidence=(finding.evidence,),
+            would_flip=f"{finding.metric} back within its limits",
+        ),
+        "",
+    )
+
+
+def _is_other_work(view: View) -> bool:
+    """Whether requests take longer along with what they cost more: then they changed, and not their price."""
+    live, insight = view.state.hot.live, view.insight
+    if min(live.latency_p50_ms, live.cost_usd, insight.performance.latency_p50_ms) <= 0.0:
+        return False
+    slower = log(insight.performance.latency_p50_ms / live.latency_p50_ms)
+    return slower > LONGER * log(max(insight.cost.per_request_usd / live.cost_usd, 1.0))
+
+
+def _is_acquitted(finding: Finding, view: View) -> bool:
+    """Whether a running experiment is shown by its own arms not to be the cause of a degradation."""
+    if finding.code != "degraded":
+        return False
+    alarm = view.state.hot.alarms[finding.metric.value]
+    rules, experiment = view.policy.threshold_based.degradation, experiment_of(view.state.cold)
+    if experiment is None or experiment.decision_id != serving(view.state.cold):
+        return False
+    return is_acquitted(experiment, finding.metric, 1.0 - alarm.baseline.mean, rules)
 
 
 def _sit_out(finding: Finding, reason: str, known: ProviderHealth, view: View) -> tuple[Idea | None, str]:

@@ -1,7 +1,7 @@
-"""Sequential alarms for quality, errors and latency against the scope's own frozen baseline.
+"""Sequential alarms for quality, errors, latency and cost against the scope's own frozen baseline.
 
-Each window average is turned so that larger is worse and spreads evenly (errors by the angular transform, latency by
-the logarithm), is moved towards the baseline by the tolerated change, and drives a Shiryaev-Roberts mixture
+Each window average is turned so that larger is worse and spreads evenly (errors by the angular transform, latency and
+cost by the logarithm), is moved towards the baseline by the tolerated change, and drives a Shiryaev-Roberts mixture
 (stats/shift_alarm.py). Latency is compared at like load (stats/like_load.py): a surge slows every model down.
 """
 
@@ -17,7 +17,7 @@ from ..stats.moments import Moments
 from ..stats.shift_alarm import normal_score, updated
 from ..stats.shiryaev_roberts import level
 from .estimates import P95_ERROR, P95_SCORE
-from .limits import ERRORS, LATENCY, QUALITY
+from .limits import COST, ERRORS, LATENCY, QUALITY
 
 MINUTE_MS = 60_000
 MIN_SAMPLES = 20
@@ -74,6 +74,16 @@ def observations(insight: Insight, rules: DegradationPolicy) -> tuple[Observatio
                     load=requests * MINUTE_MS / insight.window_ms,
                 )
             )
+        cost = insight.cost
+        if cost.per_request_usd > 0.0:
+            found.append(
+                Observation(
+                    name=COST,
+                    value=log(cost.per_request_usd),
+                    deviation=cost.stddev_usd / cost.per_request_usd / sqrt(requests),
+                    tolerance=log(1.0 + rules.min_cost_rise),
+                )
+            )
     return tuple(found)
 
 
@@ -89,6 +99,8 @@ def listened(alarm: Alarm, seen: Observation, rules: DegradationPolicy) -> Alarm
     First it learns its baseline, which then stays as it is, so that slow drift cannot poison it. What is usual at a
     load that comes later is learnt when it comes, from windows that are no worse than tolerated.
     """
+    if seen.name == COST and _is_settled(alarm, seen, rules):
+        return Alarm(baseline=Moments().apply(seen.value))
     if alarm.baseline.count < rules.baseline_windows:
         return Alarm(baseline=alarm.baseline.apply(seen.value), loads=_learned(alarm, seen))
     usual, allowed = _usual(alarm, seen)
@@ -125,3 +137,15 @@ def _usual(alarm: Alarm, seen: Observation) -> tuple[Moments, float]:
 
 def _learned(alarm: Alarm, seen: Observation) -> bytes:
     return alarm.loads if seen.load is None else like_load.learned(alarm.loads, seen.value, seen.load)
+
+
+def _is_settled(alarm: Alarm, seen: Observation, rules: DegradationPolicy) -> bool:
+    """Whether another price is the usual one now.
+
+    Nobody undoes a price: a higher one gives occasion for as long as it took to learn the old one, a lower one gives
+    none.
+    """
+    is_learnt = alarm.baseline.count >= rules.baseline_windows
+    return alarm.firing_windows >= rules.baseline_windows or (
+        is_learnt and seen.value < alarm.baseline.mean - seen.tolerance
+    )

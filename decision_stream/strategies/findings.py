@@ -7,8 +7,9 @@ from ..model.insight import Anomaly, Metric, Severity
 from ..model.policy import Response, ThresholdPolicy
 from ..model.state import Watch
 from ..stats.shiryaev_roberts import level
+from .company import SURE, Cause, cause
 from .degradation import is_load
-from .limits import LATENCY, readings, severity_of
+from .limits import COST, LATENCY, QUALITY, readings, severity_of
 from .protocol import View
 
 
@@ -26,7 +27,13 @@ class Finding(Struct, frozen=True, gc=False, kw_only=True):
 def findings(view: View) -> list[Finding]:
     """Everything wrong with this window, in a fixed order."""
     rules = view.policy.threshold_based
-    return [*_violations(view, rules), *_degradations(view, rules), *_drift(view, rules), *_anomalies(view, rules)]
+    return [
+        *_violations(view, rules),
+        *_degradations(view, rules),
+        *_shared(view),
+        *_drift(view, rules),
+        *_anomalies(view, rules),
+    ]
 
 
 def _violations(view: View, rules: ThresholdPolicy) -> list[Finding]:
@@ -76,17 +83,19 @@ def _response_to_violation(severity: Severity, configured: Response) -> Response
 
 def _degradations(view: View, rules: ThresholdPolicy) -> list[Finding]:
     found = []
-    for name in sorted(view.state.hot.alarms):
-        alarm = view.state.hot.alarms[name]
+    hot = view.state.hot
+    for name in sorted(hot.alarms):
+        alarm = hot.alarms[name]
         if not alarm.firing_windows:
             continue
         run_length = rules.degradation.average_run_length
+        is_open = name == QUALITY and cause(hot.alarms, hot.company, view.insight, view.policy)[0] is Cause.OPEN
         found.append(
             Finding(
                 code="degraded",
                 metric=Metric(name),
-                severity=Severity.HIGH,
-                response=rules.responses.on_degradation,
+                severity=Severity.MEDIUM if name == COST or is_open else Severity.HIGH,
+                response=Response.ALERT if is_open else rules.responses.on_degradation,
                 evidence=Evidence(
                     method="shiryaev_roberts",
                     metric=Metric(name),
@@ -95,12 +104,40 @@ def _degradations(view: View, rules: ThresholdPolicy) -> list[Finding]:
                     threshold=run_length,
                     error_budget=1.0 / run_length,
                     detail=f"against a baseline of {alarm.baseline.count} windows; at most one false alarm "
-                    f"in {run_length:g} windows on average",
+                    f"in {run_length:g} windows on average"
+                    + ("; the word of the other models is awaited" if is_open else ""),
                 ),
                 onset=alarm.firing_windows == 1,
             )
         )
     return found
+
+
+def _shared(view: View) -> list[Finding]:
+    """A loss of quality that was found at this window to be no fault of the model in use."""
+    company = view.state.hot.company
+    if company is None or not company.excused_at_ms == view.state.hot.at_ms > 0:
+        return []
+    by_others = company.ratio >= SURE
+    return [
+        Finding(
+            code="shared_loss",
+            metric=Metric.QUALITY,
+            severity=Severity.MEDIUM,
+            # There is nothing to undo: every model would have lost it.
+            response=Response.ALERT,
+            evidence=Evidence(
+                method="common_shift",
+                metric=Metric.QUALITY,
+                samples=company.others,
+                statistic=company.ratio,
+                threshold=SURE,
+                detail=f"{company.excused:.3f} points below the baseline, "
+                + ("lost by the other models too" if by_others else "while requests cost otherwise than usual"),
+            ),
+            onset=True,
+        )
+    ]
 
 
 def _drift(view: View, rules: ThresholdPolicy) -> list[Finding]:

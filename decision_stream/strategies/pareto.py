@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..model.configuration import ConfigurationChanges, ModelChange
-from ..model.decision import Alternative, Evidence, Interval, ModelSwitch
+from ..model.decision import Alternative, Evidence, Interval, ModelSwitch, PredictedImpact
 from ..model.insight import Insight, Recommendation
 from ..model.journal import Reason
 from ..model.policy import ParetoPolicy, Policy
 from ..model.state import HotState
 from ..stats import confidence_sequence
+from .allowance import harms
 from .estimates import PARTS, Scored, estimate_in_use, impact_of_switch, scored
 from .frontier import points, reason_of, survey
-from .protocol import Idea, Opinion, View
+from .protocol import NO_PREDICTION, Idea, Opinion, View
 from .recommendations import SWITCH_MODEL, recommended, refused, used
 from .situation import cost_pressure, performance_degradation, since_change_ms
 
@@ -74,19 +76,54 @@ class Pareto:
         if feasible + 1 < rules.min_candidates:
             few = _reason("too_few_candidates", "", feasible + 1, rules.min_candidates)
             return Opinion(reasons=(few, *out, *_untaken(asked, places, None)), frontier=picture)
-        best = ranked[0]
-        gain = best.utility - current.utility
-        radius = _radius(best, current, rules.alpha)
-        if gain - radius < rules.min_gain:
-            detail = f"{best.estimate.model} over {estimate.model}, give or take {radius:.4f}"
-            unproven = _reason("gain_not_proven", detail, gain, rules.min_gain)
-            return Opinion(reasons=(unproven, *out, *_untaken(asked, places, None)), frontier=picture)
-        idea = _idea(best, current, ranked[1:], gain, radius, rules, occasion)
-        reasons = (*out, *_untaken(asked, places, best.estimate.model))
-        if best.estimate.model in asked:
-            trace, evidence = used(self.name, asked[best.estimate.model])
+        chosen = _chosen(ranked, current, view)
+        out = [*chosen.out, *out]
+        if chosen.best is None:
+            return Opinion(reasons=(*out, *_untaken(asked, places, None)), frontier=picture)
+        others = [it for it in ranked if it is not chosen.best]
+        idea = _idea(chosen.best, current, others, chosen.impact, rules, occasion)
+        model = chosen.best.estimate.model
+        reasons = (*out, *_untaken(asked, places, model))
+        if model in asked:
+            trace, evidence = used(self.name, asked[model])
             idea, reasons = replace(idea, evidence=(*idea.evidence, evidence)), (*reasons, trace)
         return Opinion(ideas=(idea,), reasons=reasons, frontier=picture or points(current, places))
+
+
+class _Choice(Struct, frozen=True, gc=False, kw_only=True):
+    """The candidate to switch to, None where there is none, its predicted impact, and why those before it are out."""
+
+    best: Scored | None = None
+    impact: PredictedImpact = NO_PREDICTION
+    out: tuple[Reason, ...] = ()
+
+
+def _chosen(ranked: list[Scored], current: Scored, view: View) -> _Choice:
+    """The first with a proven gain and an impact that the constraints allow; to propose another is for nothing."""
+    rules = view.policy.pareto
+    out: list[Reason] = []
+    for candidate in ranked:
+        name, gain = candidate.estimate.model, candidate.utility - current.utility
+        radius = _radius(candidate, current, rules.alpha)
+        if gain - radius < rules.min_gain:
+            detail = f"{name} over {current.estimate.model}, give or take {radius:.4f}"
+            return _Choice(out=(_reason("gain_not_proven", detail, gain, rules.min_gain), *out))
+        impact = impact_of_switch(current.estimate, candidate.estimate)
+        broken = _broken(impact, view.policy)
+        if broken is None:
+            return _Choice(best=candidate, impact=impact, out=tuple(out))
+        out.append(replace(broken, detail=f"{name}: {broken.detail}"))
+    return _Choice(out=tuple(out))
+
+
+def _broken(impact: PredictedImpact, policy: Policy) -> Reason | None:
+    """The first constraint that a switch would break."""
+    if not policy.validation.enable_constraint_checking:
+        return None
+    for constraint, harm, allowed in harms(impact, policy.safety):
+        if harm is None or harm > allowed:
+            return _reason("beyond_constraints", constraint, harm, allowed)
+    return None
 
 
 def _utility(it: Scored) -> float:
@@ -130,9 +167,15 @@ def _radius(best: Scored, base: Scored, alpha: float) -> float:
 
 
 def _idea(
-    best: Scored, base: Scored, others: list[Scored], gain: float, radius: float, rules: ParetoPolicy, occasion: str
+    best: Scored,
+    base: Scored,
+    others: list[Scored],
+    impact: PredictedImpact,
+    rules: ParetoPolicy,
+    occasion: str,
 ) -> Idea:
     old, new = base.estimate, best.estimate
+    gain, radius = best.utility - base.utility, _radius(best, base, rules.alpha)
     error = sqrt(best.error**2 + base.error**2)
     reason = (
         f"{occasion}: utility {base.utility:.3f} -> {best.utility:.3f}: "
@@ -143,7 +186,7 @@ def _idea(
     return Idea(
         decision=ModelSwitch(from_model=old.model, to_model=new.model, reason=reason),
         changes=ConfigurationChanges(model=ModelChange(old=old.model, new=new.model)),
-        impact=impact_of_switch(old, new),
+        impact=impact,
         confidence=NormalDist().cdf(gain / error) if error > 0.0 else None,
         evidence=(
             Evidence(

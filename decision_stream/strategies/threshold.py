@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from ..model.insight import Insight, Severity
 from ..model.journal import Alert, Reason
 from ..model.policy import DriftPolicy, Policy, Response
-from ..model.state import Alarm, HotState, Watch
+from ..model.state import Alarm, Company, HotState, Watch
 from ..stats.adwin import Adwin
 from .answers import answer, is_reduction
-from .degradation import MIN_SAMPLES, listened, observations
+from .company import Cause, cause, excused, followed, heard, repaid
+from .degradation import MIN_SAMPLES, Observation, listened, observations
 from .findings import Finding, episode_of, findings
 from .limits import QUALITY, readings, watched
 from .protocol import Idea, Opinion, View
@@ -50,8 +51,15 @@ class Threshold:
             for reading in readings(insight, limits)
         }
         alarms = dict(hot.alarms)
+        company, quality = heard(hot.company, insight) if insight.candidates else hot.company, None
         for seen in observations(insight, rules.degradation):
+            if seen.name == QUALITY:
+                quality = seen
+                if company is not None and company.excused:
+                    seen = replace(seen, tolerance=seen.tolerance + company.excused)
             alarms[seen.name] = listened(alarms.get(seen.name, _NO_ALARM), seen, rules.degradation)
+        if QUALITY in alarms:
+            company = _attributed(alarms, company, quality, insight, hot.at_ms, policy)
         drift, pending, drifted_at_ms = _drifted(hot, alarms, insight, rules.drift)
         return replace(
             hot,
@@ -61,6 +69,7 @@ class Threshold:
             drift=drift,
             drift_pending=pending,
             drifted_at_ms=drifted_at_ms,
+            company=company,
         )
 
     def propose(self, view: View) -> Opinion:
@@ -87,6 +96,32 @@ class Threshold:
             elif finding.onset:
                 alerts.append(Alert(code=finding.code, detail=f"{finding.metric}: {why}", severity=finding.severity))
         return Opinion(ideas=tuple(ideas), reasons=tuple(reasons), alerts=tuple(alerts))
+
+
+def _attributed(
+    alarms: dict[str, Alarm],
+    company: Company | None,
+    seen: Observation | None,
+    insight: Insight,
+    at_ms: int,
+    policy: Policy,
+) -> Company | None:
+    """What is known of the other models after this window; a loss that they share ends the alarm in `alarms`."""
+    alarm = alarms[QUALITY]
+    company = followed(company, alarm, seen)
+    if seen is None:
+        return company
+    if not alarm.firing_windows:
+        return repaid(company, alarm, seen)
+    whose, ratio = cause(alarms, company, insight, policy)
+    if whose is not Cause.SHARED:
+        return company
+    alarms[QUALITY] = Alarm(baseline=alarm.baseline)
+    if company is not None and company.windows:
+        lost = company.lost / company.windows
+    else:
+        lost = seen.value - alarm.baseline.mean - (0.0 if company is None else company.excused)
+    return excused(company, ratio, lost, at_ms)
 
 
 def _heard(episodes: dict[str, int], insight: Insight, at_ms: int) -> dict[str, int]:

@@ -133,10 +133,10 @@ def test_a_model_that_gets_worse_for_all_arms_at_once_does_not_hide_behind_the_e
     lab.seen = 0.72
     lab.qualities = dict.fromkeys(lab.qualities, 0.72)
     lab.run(30)
-    assert lab.route.kinds[:2] == ["start_experiment", "rollback"]
-    rollback = next(it.decision for it in lab.route.directives if it.decision.kind == "rollback")
-    assert rollback.decision.reverts == lab.route.directives[0].decision.id
-    assert "degraded" in rollback.decision.reason
+    # The arms acquit the experiment, and there is no other configuration to go to.
+    assert lab.route.kinds == ["start_experiment"]
+    degraded = [alert for effects in lab.route.effects for alert in effects.alerts if alert.code == "degraded"]
+    assert len(degraded) == 1 and "no other configuration is known to be good" in degraded[0].detail
 
 
 def test_a_harmful_prompt_is_stopped_at_once_and_buried():

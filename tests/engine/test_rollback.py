@@ -179,3 +179,20 @@ def test_a_recovery_that_nobody_can_see_calls_a_human_too():
 
 def test_an_actuator_that_does_not_say_what_it_serves_is_noted():
     assert "rollback_unconfirmed" in degraded(QUICK).codes()
+
+
+def test_what_only_a_part_of_the_traffic_saw_is_undone_without_forgetting_what_is_usual():
+    """The alarms are armed at once; after a change in full use they learn anew."""
+    route = Route(policy=replace(QUICK, ramp=RampPolicy()))
+    for minute in range(40):
+        route.tell(insight(minute))
+    baseline = route.state.hot.alarms["quality"].baseline
+    assert baseline.count == 30
+    route.tell(insight(40, candidates=(estimate("cheap", cost_usd=0.002, samples=9_000),)))
+    (switch,) = route.directives
+    route.tell(outcome(switch, OutcomeStatus.PARTIAL_SUCCESS, START_MS + 41 * MINUTE_MS, error="one region of two"))
+    assert [directive.decision.kind for directive in route.directives] == ["model_switch", "rollback"]
+    assert route.state.cold.live == () and route.state.hot.alarms["quality"].baseline == baseline
+    assert route.state.hot.live.weight > 28.0
+    lost = degraded(QUICK)
+    assert lost.kinds == ["model_switch", "rollback"] and lost.state.hot.alarms["quality"].baseline.count < 30

@@ -22,7 +22,7 @@ from decision_stream.sim.scoreboard.chance import count, generator, moments
 from decision_stream.sim.scoreboard.judging import judged
 from decision_stream.sim.scoreboard.literal import Literal
 from decision_stream.sim.scoreboard.observer import Observer
-from decision_stream.sim.scoreboard.play import Match, Played
+from decision_stream.sim.scoreboard.play import Adopted, Match, Played
 from decision_stream.sim.scoreboard.scenario import ScenarioName, build
 from decision_stream.sim.scoreboard.timeline import Accountant
 from decision_stream.sim.scoreboard.world import START, RouteWorld
@@ -186,6 +186,17 @@ def test_a_sudden_regression_is_answered_and_its_delay_told():
         assert answer.detected_minutes is not None and 0 <= answer.detected_minutes < 120
         assert answer.exposed > 0.0
     assert world(IncidentKind.JUDGE_BIAS).route.incidents and verdict.scope_days == 1
+
+
+@pytest.mark.parametrize(("minute", "unprovoked"), [(600, 1), (750, 0)])
+def test_a_promotion_that_leaves_a_model_in_an_incident_is_told_apart(minute, unprovoked):
+    """By the day that follows, without incidents, both are wrong."""
+    route = world(IncidentKind.QUALITY_REGRESSION)
+    played = Match(route, Engine(route.scope, POLICY)).run()
+    decision, worst = played.made[0].decision, Configuration(model="delta")
+    played.adopted = [Adopted(minute=minute, decision=decision, before=START, after=worst)]
+    counts = judged(route, Accountant(route), played).counts
+    assert (counts["wrong_promotions"], counts["wrong_promotions_unprovoked"]) == (1, unprovoked)
 
 
 def test_the_observer_says_no_score_where_none_was_given():

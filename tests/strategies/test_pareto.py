@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from decision_stream.engine.measurements import taken_in
+from decision_stream.model.metrics import Cost
 from decision_stream.model.policy import ParetoPolicy, Policy
 from decision_stream.model.state import ColdState, ConfigurationVersion, HotState, Live, ScopeState
 from decision_stream.strategies.estimates import scored
@@ -80,6 +81,36 @@ def test_long_windows_are_forgotten_as_fast_as_short_ones():
         if minute % 5 == 0:
             long = taken_in(long, replace(insight(minute, cost_usd=0.04), window_ms=5 * 60_000))
     assert long.cost_usd == pytest.approx(short.cost_usd, rel=0.02) and short.cost_usd > 0.03
+
+
+def test_what_the_constraints_forbid_does_not_stand_in_the_way_of_the_next_best():
+    """The cheapest would be twice as slow, which no gain in utility excuses."""
+    slow, quick = estimate("slow", cost_usd=0.001, p95_ms=4_000.0), estimate("quick", cost_usd=0.004)
+    opinion = Pareto().propose(view([slow, quick]))
+    (idea,) = opinion.ideas
+    assert idea.decision.to_model == "quick" and "beyond_constraints" in codes(opinion)
+    (reason,) = (reason for reason in opinion.reasons if reason.code == "beyond_constraints")
+    assert reason.detail == "slow: latency_constraint" and reason.value > reason.limit == 0.15
+    alone = Pareto().propose(view([slow]))
+    assert alone.ideas == () and "beyond_constraints" in codes(alone)
+
+
+@pytest.mark.parametrize(("factor", "remembered"), [(20.0, 1.0), (1.1, 0.03), (0.5, 1.0)])
+def test_another_price_is_believed_at_once(factor, remembered):
+    """As a share of the way from the old price to the new one."""
+    live = Live()
+    for minute in range(60):
+        live = taken_in(live, insight(minute, cost_usd=0.02))
+    found = taken_in(live, insight(60, cost_usd=0.02 * factor)).cost_usd
+    assert (found / 0.02 - 1.0) / (factor - 1.0) == pytest.approx(remembered, abs=0.01)
+
+
+def test_a_few_dear_requests_are_no_other_price():
+    live = Live()
+    for minute in range(60):
+        live = taken_in(live, insight(minute, cost_usd=0.02))
+    few = replace(insight(60, cost_usd=0.03, requests=9), cost=Cost(per_request_usd=0.03, stddev_usd=0.06))
+    assert taken_in(live, few).cost_usd < 0.0205
 
 
 def test_nothing_is_said_before_the_model_in_use_was_measured():

@@ -6,10 +6,26 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from decision_stream.model.configuration import Configuration
+from decision_stream.engine.risk import SAFETY_RISK
+from decision_stream.model.configuration import Configuration, ConfigurationChanges
+from decision_stream.model.decision import Decision, PredictedImpact, StartExperiment
 from decision_stream.model.insight import Anomaly, Metric, Severity
+from decision_stream.model.lifecycle import DecisionState
+from decision_stream.model.metrics import ArmSample
+from decision_stream.model.outcome import CONTROL
 from decision_stream.model.policy import DegradationPolicy, Limits, Policy, Response, Responses, ThresholdPolicy
-from decision_stream.model.state import ColdState, ConfigurationVersion, HotState, ScopeState, Watch
+from decision_stream.model.state import (
+    ColdState,
+    ConfigurationVersion,
+    Experiment,
+    HotState,
+    Live,
+    LiveDecision,
+    ScopeState,
+    Watch,
+)
+from decision_stream.stats.moments import Moments
+from decision_stream.strategies.attribution import is_acquitted
 from decision_stream.strategies.limits import readings, severity_of, watched
 from decision_stream.strategies.protocol import Opinion, View
 from decision_stream.strategies.threshold import Threshold
@@ -27,11 +43,13 @@ def versions(*configurations: Configuration, since_ms: int = START_MS) -> tuple[
     )
 
 
-def watched_for(insights, *, policy: Policy | None = None, cold: ColdState | None = None) -> list[Opinion]:
+def watched_for(
+    insights, *, policy: Policy | None = None, cold: ColdState | None = None, hot: HotState | None = None
+) -> list[Opinion]:
     """Opinions after each of these insights."""
     policy = policy or Policy()
     cold = cold or ColdState(configuration=PREMIUM, history=versions(PREMIUM))
-    hot, opinions = HotState(), []
+    hot, opinions = hot or HotState(), []
     for event in insights:
         hot = replace(hot, at_ms=event.at_ms)
         hot = Threshold().observe(hot, event, policy)
@@ -243,3 +261,113 @@ def test_the_degradation_alarm_names_its_error_budget():
     cold = ColdState(configuration=CHEAP, history=versions(PREMIUM, CHEAP))
     idea = first_idea(watched_for(events, policy=policy, cold=cold))
     assert idea.evidence[0].method == "shiryaev_roberts" and idea.evidence[0].error_budget == 0.001
+
+
+def arms(*qualities: float, each: int = 2_000, errors: float = 0.01) -> Experiment:
+    """An experiment with equal shares, the control first."""
+    names = [CONTROL, "a", "b"][: len(qualities)]
+    samples = {
+        name: ArmSample(requests=each, errors=round(errors * each), quality=Moments(each, quality, each * 0.04))
+        for name, quality in zip(names, qualities, strict=True)
+    }
+    return Experiment(
+        id="x",
+        decision_id="d",
+        strategy="ab_testing",
+        number=1,
+        shares=dict.fromkeys(names, 1.0 / len(names)),
+        challengers={name: ConfigurationChanges() for name in names[1:]},
+        alpha=0.05,
+        planned_pairs=5_000.0,
+        started_at_ms=START_MS,
+        samples=samples,
+    )
+
+
+@pytest.mark.parametrize(
+    ("experiment", "acquitted"),
+    [
+        (arms(0.80, 0.80), True),
+        (arms(0.80, 0.80, 0.80), True),
+        (arms(0.80, 0.75), False),
+        (arms(0.80, 0.80, each=200), False),
+        (replace(arms(0.80, 0.80), allocation="thompson_sampling"), False),
+    ],
+)
+def test_an_experiment_is_acquitted_by_its_own_arms_when_they_have_said_enough(experiment, acquitted):
+    assert is_acquitted(experiment, Metric.QUALITY, 0.9, DegradationPolicy()) is acquitted
+
+
+def test_of_errors_the_arms_speak_too_and_of_latency_they_do_not():
+    assert is_acquitted(arms(0.8, 0.8, errors=0.3, each=20_000), Metric.ERRORS, 0.9, DegradationPolicy())
+    assert not is_acquitted(arms(0.8, 0.8), Metric.LATENCY, 0.9, DegradationPolicy())
+
+
+def experimenting(experiment: Experiment) -> ColdState:
+    """A scope whose only change under way is this experiment, after a change that was long ago."""
+    start = StartExperiment(
+        experiment_id="x", variants=(CONTROL, "a"), shares=(0.5, 0.5), challengers={}, alpha=0.05, planned_pairs=5_000.0
+    )
+    decision = Decision(
+        id="d",
+        scope=SCOPE,
+        sequence=1,
+        at_ms=START_MS,
+        strategy="ab_testing",
+        decision=start,
+        changes=ConfigurationChanges(),
+        impact=PredictedImpact(),
+        confidence=None,
+        risk=SAFETY_RISK,
+        evidence=(),
+        checks=(),
+        alternatives=(),
+        insight_id="i",
+        proposal_id="p",
+        from_configuration_id=PREMIUM.id,
+        to_configuration_id=PREMIUM.id,
+        expires_at_ms=START_MS,
+        policy_hash="h",
+        engine_version="1",
+    )
+    live = LiveDecision(decision=decision, state=DecisionState.MONITORING, since_ms=START_MS, deadline_ms=2 * START_MS)
+    history = versions(CHEAP, PREMIUM, since_ms=START_MS - 600 * MINUTE_MS)
+    return ColdState(configuration=PREMIUM, history=history, live=(live,), experiment=experiment)
+
+
+def test_lost_quality_is_blamed_on_an_experiment_unless_its_arms_acquit_it():
+    lost = [insight(minute, quality=0.9 if minute < 40 else 0.8) for minute in range(50)]
+    blamed = first_idea(watched_for(lost, cold=experimenting(arms(0.80, 0.75))))
+    assert blamed.decision.reverts == "d"
+    acquitted = first_idea(watched_for(lost, cold=experimenting(arms(0.80, 0.80))))
+    assert acquitted.decision.reverts is None and acquitted.decision.target_configuration_id == CHEAP.id
+
+
+def test_a_price_that_rises_ends_the_experiment_and_undoes_nothing():
+    dearer = [insight(minute, cost_usd=0.02 if minute < 40 else 0.2) for minute in range(42)]
+    opinions = watched_for(dearer, cold=experimenting(arms(0.8, 0.8)))
+    assert [len(opinion.ideas) for opinion in opinions[39:]] == [0, 1, 1]
+    (idea,) = opinions[40].ideas
+    assert idea.kind == "conclude_experiment" and idea.decision.winner is None and "cost" in idea.decision.reason
+    alone = watched_for(dearer)
+    assert first_idea(alone) is None
+    assert [alert.code for opinion in alone for alert in opinion.alerts] == ["degraded"]
+
+
+def test_longer_requests_leave_the_experiment_alone():
+    """They cost more and take longer: it is the requests that changed."""
+    hot = replace(HotState(), live=Live(cost_usd=0.02, latency_p50_ms=1_000.0))
+    longer = [insight(minute, cost_usd=0.02 if minute < 40 else 0.03, p95_ms=2_000.0) for minute in range(40)]
+    longer += [insight(40, cost_usd=0.03, p95_ms=2_800.0)]
+    assert first_idea(watched_for(longer, cold=experimenting(arms(0.8, 0.8)), hot=hot)) is None
+    same = [*longer[:-1], insight(40, cost_usd=0.03, p95_ms=2_000.0)]
+    assert first_idea(watched_for(same, cold=experimenting(arms(0.8, 0.8)), hot=hot)).kind == "conclude_experiment"
+
+
+def test_another_price_becomes_the_usual_one():
+    """A higher one after as many windows as it took to learn the old one, a lower one at once."""
+    policy = Policy()
+    prices = [0.02] * 31 + [0.2] * 61 + [0.02] * 40
+    opinions = watched_for((insight(n, cost_usd=price) for n, price in enumerate(prices)), policy=policy)
+    firing = [n for n, it in enumerate(opinions) if any(reason.code == "degraded:cost" for reason in it.reasons)]
+    assert firing == list(range(31, 61))

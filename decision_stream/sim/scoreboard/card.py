@@ -122,6 +122,13 @@ MEASURES = (
         lower_is_better=True,
     ),
     Measure(
+        name="wrong promotions, answers to incidents apart",
+        unit="/100 scope-days",
+        of=_per_hundred("wrong_promotions_unprovoked"),
+        decides=True,
+        lower_is_better=True,
+    ),
+    Measure(
         name="repeated events with an effect",
         unit="/100 scope-days",
         of=_per_hundred("repeated_with_effect"),

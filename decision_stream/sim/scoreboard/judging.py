@@ -119,6 +119,9 @@ class _Judge:
         conclusions = [it for it in made if isinstance(it.decision.decision, ConcludeExperiment)]
         winners = [it for it in conclusions if it.target is not None]
         promotions = _once(adopted)
+        wrong = [
+            it for it in promotions if self._mean(it.after, it.minute) < self._mean(it.before, it.minute) - TOLERANCE
+        ]
         return Counter(
             decisions=len(made),
             changes=len(changes),
@@ -134,9 +137,8 @@ class _Judge:
             winners=len(winners),
             false_winners=sum(self._gain(it) <= 0.0 for it in winners),
             promotions=len(promotions),
-            wrong_promotions=sum(
-                self._mean(it.after, it.minute) < self._mean(it.before, it.minute) - TOLERANCE for it in promotions
-            ),
+            wrong_promotions=len(wrong),
+            wrong_promotions_unprovoked=sum(not self._answers(it) for it in wrong),
             events=self._played.events,
             repeated=self._played.repeated,
             repeated_with_effect=self._played.repeated_with_effect,
@@ -303,6 +305,15 @@ class _Judge:
             return True
         left, target = self._world.figures(made.left).worth[slot], self._world.figures(made.target).worth[slot]
         return bool(len(left)) and float(left.mean()) >= float(target.mean()) - TOLERANCE
+
+    def _answers(self, adopted: Adopted) -> bool:
+        """Whether a change left a model that an incident befell: what it is worth at other times is no bar then."""
+        return adopted.before.model != adopted.after.model and any(
+            incident.kind in HARMFUL
+            and incident.model == adopted.before.model
+            and incident.start_minute <= adopted.minute < incident.end_minute
+            for incident in self._world.route.incidents
+        )
 
     def _gain(self, made: Made) -> float:
         """The true gain of an experiment's winner in what it was judged by."""
