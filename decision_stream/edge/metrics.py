@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -19,6 +20,7 @@ from ..model.lifecycle import DecisionState
 from ..model.state import ColdState
 from .census import CIRCUITS, Census
 from .metric_table import OTHER, TABLE, Metric
+from .tally import Count, Distribution, Tally
 
 LAG = "decision_engine_consumer_lag"
 _ROLLBACK_REASONS = {"ramp_guard": "guard", "operator": "operator", "engine": "engine"}
@@ -31,16 +33,12 @@ class Metrics:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.registry = CollectorRegistry()
         self._clock = clock
-        self._metrics: dict[str, Counter | Gauge | Histogram] = {}
-        self._children: dict[tuple[str, ...], Counter | Gauge | Histogram] = {}
+        self._children: dict[tuple[str, ...], Count | Distribution | Gauge] = {}
         self._ended: dict[str, list[int]] = {}
         self._census = Census()
         self._budgets: dict[str, float] = {}
         for row in TABLE:
             if not row.at_scrape:
-                options = {"buckets": row.buckets} if row.buckets else {}
-                metric = row.kind(row.name, row.meaning, tuple(row.labels), registry=self.registry, **options)
-                self._metrics[row.name] = metric
                 self._bind(row)
         ProcessCollector(registry=self.registry)
         self._child("decision_engine_build_info", ENGINE_VERSION).set(1)
@@ -144,16 +142,22 @@ class Metrics:
         return max(0.0, self._clock() - since_ms / 1_000.0) if since_ms is not None else 0.0
 
     def _bind(self, row: Metric) -> None:
+        if row.kind is Gauge:
+            metric = Gauge(row.name, row.meaning, tuple(row.labels), registry=self.registry)
+        else:
+            metric = Tally(row)
+            self.registry.register(metric)
         combinations: list[tuple[str, ...]] = [()]
         for values in row.labels.values():
             combinations = [(*combination, str(value)) for combination in combinations for value in values]
         for combination in combinations:
-            metric = self._metrics[row.name]
-            self._children[(row.name, *combination)] = metric.labels(*combination) if combination else metric
+            is_alone = isinstance(metric, Gauge) and not combination
+            self._children[(row.name, *combination)] = metric if is_alone else metric.labels(*combination)
 
-    def _child(self, name: str, *values: str) -> Counter | Gauge | Histogram:
-        child = self._children.get((name, *values))
+    def _child(self, *key: str) -> Any:
+        child = self._children.get(key)
         if child is None:
+            name, *values = key
             known = {key[1:] for key in self._children if key[0] == name}
             safe = tuple(
                 value if any(key[place] == value for key in known) else OTHER for place, value in enumerate(values)
