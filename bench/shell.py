@@ -223,7 +223,14 @@ async def _many_scopes(kafka: EmbeddedKafka) -> list[Row]:
         worker = scene.start_worker()
         await scene.feed(2_000.0, 10.0, scopes=10_000)
         await scene.until_judged()
-        return [("10,000 scopes: MB of memory", _rss_mb(worker.pid), "after two insights of each")]
+        memory_mb = _rss_mb(worker.pid)
+        await asyncio.sleep(5.0)
+        cpu = cpu_s(worker.pid)
+        await asyncio.sleep(20.0)
+        return [
+            ("10,000 scopes: MB of memory", memory_mb, "after two insights of each"),
+            ("10,000 scopes, idle: % of a core", (cpu_s(worker.pid) - cpu) * 5.0, "four ticks"),
+        ]
 
 
 async def _overload(kafka: EmbeddedKafka) -> list[Row]:

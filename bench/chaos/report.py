@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from decision_stream.stream.app import EXIT_FAILED
+from decision_stream.stream.hardening.lifeline import EXIT_FAILED
 
 from .nemesis import Injection
 from .oracle import Judgement

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 import faust
+from faust.transport.consumer import ensure_TP
 from faust.transport.drivers.aiokafka import Transport
 from faust.types import TP, Message, StreamT
 from mode import CrashingSupervisor
@@ -15,10 +16,11 @@ from mode import CrashingSupervisor
 from ..model.command import Command, Tick
 from ..wire.codec import encode
 from .address import faust_credentials
+from .agenda import Agenda
 from .config import TABLE, StreamSettings
 from .flood import FloodGuard, FloodLimits
 from .hardening.batches import batches
-from .hardening.lifeline import Lifeline
+from .hardening.lifeline import EXIT_FAILED, Lifeline
 from .hardening.membership import Membership
 from .hardening.producer import OrderedProducer
 from .hardening.recovery import SafeTableManager
@@ -29,13 +31,11 @@ from .incarnation import mark_key, mark_of, strangers
 from .observer import Observer, SilentObserver
 from .outlet import Outlet
 from .processor import DEAD_LETTERS, INPUTS, OUTPUTS, Processor
-from .record import without_topics
+from .record import UnreadableState, without_topics
 from .scopes import Scopes, is_scope
 
 log = logging.getLogger(__name__)
 
-EXIT_FAILED = 70
-"""Exit status of a worker that must not commit: EX_SOFTWARE of sysexits.h."""
 SCOPES_AT_ONCE, SCOPES_PAUSE_S = 50, 0.005
 
 
@@ -64,6 +64,7 @@ class EngineApp(faust.App):
     lifeline: Lifeline
     membership: Membership
     flood: FloodGuard
+    agenda: Agenda
     background: set[asyncio.Task[None]]
     observer: Observer
     ready_at: float | None = None
@@ -91,6 +92,11 @@ class EngineApp(faust.App):
         producer = self.producer
         assert isinstance(producer, OrderedProducer)
         return producer.in_flight > 0 or (hasattr(self, "outlet") and self.outlet.is_holding)
+
+    def _crash(self, reason: BaseException) -> None:
+        """A service of the app has crashed: Faust would leave the rest running, ready and reading nothing."""
+        super()._crash(reason)
+        self.fail(f"a part of the worker has crashed: {reason!r}")
 
     def fail(self, reason: str) -> None:
         """Something that must not be committed over has happened: end the process at once.
@@ -176,6 +182,7 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
             pause_s=settings.flood_pause_ms / 1_000.0,
         )
     )
+    app.agenda = Agenda()
     app.observer = observer or SilentObserver()
     app.table = app.Table(
         TABLE,
@@ -222,9 +229,12 @@ async def prepare(app: EngineApp) -> None:
         dead_letter_topic=parked,
         observer=app.observer,
         flood=app.flood,
+        agenda=app.agenda,
         begins_traces=settings.begins_traces,
     )
     app.processor.resume(_committed(app))
+    if app.ready_at is not None:
+        _in_background(app, _take_stock(app, app.consumer_generation_id))
 
 
 async def _check_topics(app: EngineApp) -> None:
@@ -300,7 +310,7 @@ async def _run(app: EngineApp, name: str, full_name: str, stream: StreamT[bytes]
             app.consumer.drop(message)
             continue
         due = expected.get(partition)
-        next_offset = due[1] if due is not None and due[0] == generation else records[0].offset
+        next_offset = due[1] if due is not None and due[0] == generation else await _first(app, message.tp, records[0])
         for record in records:
             if record.offset != next_offset:
                 raise GapInInput(f"{full_name}-{partition}: expected offset {next_offset}, found {record.offset}")
@@ -316,7 +326,25 @@ async def _run(app: EngineApp, name: str, full_name: str, stream: StreamT[bytes]
         app.consumer.ack(message)
         app.outlet.rest()
         if app.flood.is_flooded(name, partition):
-            _pause(app, name, message.tp, next_offset)
+            _pause(app, name, ensure_TP(message.tp), next_offset)
+
+
+async def _first(app: EngineApp, found: TP, record: Record) -> int:
+    """The offset that a partition's first record in a generation must have.
+
+    Earlier is harmless: it was applied before. Later is a gap, unless Kafka has deleted what lies between.
+    """
+    tp = ensure_TP(found)
+    began_at = app.consumer.began_at(tp)
+    if began_at is None or record.offset <= began_at:
+        return record.offset
+    earliest = (await app.consumer.earliest_offsets(tp))[tp]
+    if earliest > began_at:
+        log.error(
+            "records were deleted before they were read",
+            extra={"topic": tp.topic, "partition": tp.partition, "from": began_at, "to": earliest},
+        )
+    return max(began_at, earliest)
 
 
 def _pause(app: EngineApp, name: str, tp: TP, next_offset: int) -> None:
@@ -345,12 +373,25 @@ def _in_background(app: EngineApp, work: Coroutine[Any, Any, None]) -> None:
     task.add_done_callback(app.background.discard)
 
 
-async def _tell_scopes(app: EngineApp, generation: int) -> None:
-    """Tell the observer what the scopes taken up hold, a few at a time so that events are not held up."""
-    for number, scope in enumerate(app.scopes.names(app.owned_partitions()), start=1):
+async def _take_stock(app: EngineApp, generation: int) -> None:
+    """Note the deadlines of the scopes taken up and tell the observer what they hold.
+
+    A few at a time, so that events are not held up.
+    """
+    numbered = (
+        (partition, scope) for partition in sorted(app.owned_partitions()) for scope in app.scopes.names({partition})
+    )
+    for number, (partition, scope) in enumerate(numbered, start=1):
         if generation != app.consumer_generation_id:
             return
-        app.observer.holds(scope, app.scopes.peek(scope).state.cold)
+        try:
+            state = app.scopes.peek(scope).state
+        except UnreadableState as fault:
+            # Its next event ends the worker; the others must not wait for that.
+            log.error("stored scope cannot be read", extra={"scope": scope, "why": str(fault)})
+            continue
+        app.agenda.note(partition, scope, state.next_deadline_ms())
+        app.observer.holds(scope, state.cold)
         if number % SCOPES_AT_ONCE == 0:
             await asyncio.sleep(SCOPES_PAUSE_S)
 
@@ -392,17 +433,15 @@ def _add_ticker(app: EngineApp) -> None:
             producer = app.producer
             assert isinstance(producer, OrderedProducer)
             for partition in sorted(app.owned_partitions()):
-                for scope in app.scopes.names({partition}):
-                    deadline_ms = app.scopes.peek(scope).state.next_deadline_ms()
-                    if deadline_ms is not None and deadline_ms <= now_ms:
-                        command = Command(
-                            id=f"tick:{scope}:{now_ms}",
-                            scope=scope,
-                            at_ms=now_ms,
-                            instruction=Tick(),
-                            actor="engine:ticker",
-                        )
-                        producer.append(commands, partition, scope.encode(), encode(command))
+                for scope in app.agenda.due(partition, now_ms):
+                    command = Command(
+                        id=f"tick:{scope}:{now_ms}",
+                        scope=scope,
+                        at_ms=now_ms,
+                        instruction=Tick(),
+                        actor="engine:ticker",
+                    )
+                    producer.append(commands, partition, scope.encode(), encode(command))
         except Exception:
             log.exception("tick failed")
 
@@ -415,6 +454,7 @@ def _committed(app: EngineApp) -> dict[int, dict[str, int]]:
 
 def _on_ready(app: EngineApp, seconds: float) -> None:
     app.flood.release_all()
+    app.agenda.forget()
     for name in INPUTS:
         _tell_paused(app, name)
     if hasattr(app, "scopes"):
@@ -424,5 +464,5 @@ def _on_ready(app: EngineApp, seconds: float) -> None:
     app.ready_at = time.monotonic()
     app.observer.recovered(seconds)
     if hasattr(app, "scopes"):
-        _in_background(app, _tell_scopes(app, app.consumer_generation_id))
+        _in_background(app, _take_stock(app, app.consumer_generation_id))
     log.info("ready", extra={"partitions": sorted(app.owned_partitions()), "recovery_s": round(seconds, 3)})

@@ -16,6 +16,7 @@ from ..model.policy import Policy
 from ..wire.codec import Kind, MalformedMessage, parser
 from ..wire.dead_letters import dead_letter, headers_of
 from ..wire.trace import rooted, traced
+from .agenda import Agenda
 from .flood import FloodGuard
 from .hardening.producer import OrderedProducer
 from .observer import Observer
@@ -48,6 +49,7 @@ class Processor:
         dead_letter_topic: str,
         observer: Observer,
         flood: FloodGuard,
+        agenda: Agenda,
         begins_traces: bool = False,
     ) -> None:
         self._scopes = scopes
@@ -57,6 +59,7 @@ class Processor:
         self._dead_letter_topic = dead_letter_topic
         self._observer = observer
         self._flood = flood
+        self._agenda = agenda
         self._begins_traces = begins_traces
         self._parsers: dict[str, Callable[[bytes | None, bytes | None, int], Event]] = {
             topic: parser(kind) for topic, kind in INPUTS.items()
@@ -124,6 +127,7 @@ class Processor:
         self._scopes.put(scope, applied.stored)
         self._outlet.send(scope, scope.encode(), partition, applied)
         if applied.stored.state.cold is not stored.state.cold:
+            self._agenda.note(partition, scope, applied.stored.state.next_deadline_ms())
             self._observer.holds(scope, applied.stored.state.cold)
         seconds = time.perf_counter() - started
         self._observer.applied(event, applied.effects, seconds, time.time() - event.at_ms / 1_000.0)

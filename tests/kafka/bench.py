@@ -28,6 +28,8 @@ class Bench:
     prefix: str
     partitions: int
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    settings: dict[str, object] = field(default_factory=dict)
+    """What its workers are told beside what a test says."""
 
     def create_topics(self) -> None:
         """Create them as the product does."""
@@ -38,8 +40,10 @@ class Bench:
         """Full name."""
         return self.prefix + name
 
-    def start_worker(self, **settings: object) -> subprocess.Popen[bytes]:
-        """A worker process with short timeouts."""
+    def start_worker(
+        self, program: Path = WORKER, *arguments: str, stderr: int | None = None, **settings: object
+    ) -> subprocess.Popen[bytes]:
+        """A worker process with short timeouts; `program` gets the settings and the arguments."""
         told = {
             "bootstrap_servers": self.bootstrap_servers,
             "app_id": self.app_id,
@@ -50,10 +54,13 @@ class Bench:
             "rebalance_timeout_ms": 6_000,
             "commit_interval_ms": 500,
             "tick_interval_ms": 0,
+            **self.settings,
             **settings,
         }
         worker = subprocess.Popen(
-            [sys.executable, str(WORKER), json.dumps(told)], env={**os.environ, "PYTHONPATH": "."}
+            [sys.executable, str(program), json.dumps(told), *arguments],
+            env={**os.environ, "PYTHONPATH": "."},
+            stderr=stderr,
         )
         self.workers.append(worker)
         return worker

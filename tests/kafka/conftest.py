@@ -32,3 +32,9 @@ def bench(kafka: Broker) -> Iterator[Bench]:
     made.create_topics()
     yield made
     made.end_workers()
+
+
+@pytest.fixture(params=["batches", "events"])
+def both_ways(request: pytest.FixtureRequest, bench: Bench) -> None:
+    """The test runs twice: with records in batches, the way that is used, and with Faust's own events, one a record."""
+    bench.settings["batched"] = request.param == "batches"

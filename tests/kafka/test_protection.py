@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import ConsumerRecord
@@ -51,6 +52,7 @@ async def test_a_flood_pauses_its_partition_only_and_a_retry_finds_the_good_mess
     assert worker.returncode == 0 and b"flood of bad messages: partition paused" in errors
 
 
+@pytest.mark.usefixtures("both_ways")
 async def test_a_paused_partition_goes_on_where_it_stopped_once_its_messages_are_good(bench):
     key = b"acme/support/chat"
     mixed = [(key, b"oops")] * LIMIT + [(key, encode(insight(minute))) for minute in range(200)]
@@ -87,6 +89,7 @@ async def recreate(bench, name: str) -> None:
     assert await apply(bench.bootstrap_servers, specs) == ()
 
 
+@pytest.mark.usefixtures("both_ways")
 async def test_a_topic_that_was_created_again_is_refused_until_it_is_adopted(bench):
     key = b"acme/support/chat"
     await bench.publish("insights", [(key, encode(insight(minute))) for minute in range(20)])
@@ -106,6 +109,7 @@ async def test_a_topic_that_was_created_again_is_refused_until_it_is_adopted(ben
     assert len(minutes) == 30 and minutes == sorted(set(minutes)), "nothing was passed over"
 
 
+@pytest.mark.usefixtures("both_ways")
 async def test_state_that_is_gone_while_offsets_are_committed_is_refused(bench):
     key = b"acme/support/chat"
     await bench.publish("insights", [(key, encode(insight(minute))) for minute in range(5)])

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from hashlib import sha256
 
 import msgspec
+import pytest
 
 from decision_stream.model.actuation import Directive
 from decision_stream.model.insight import Insight
@@ -16,6 +17,7 @@ from decision_stream.wire.codec import encode
 from decision_stream.wire.dead_letters import read_headers
 from tests.factories import estimate, insight
 
+pytestmark = pytest.mark.usefixtures("both_ways")
 SCOPES = [f"acme/support/route-{number}" for number in range(12)]
 CHEAP = (estimate("cheap", quality=0.895, cost_usd=0.002, p95_ms=1_900.0),)
 

@@ -1,4 +1,8 @@
-"""Each hole of stock Faust beside what puts it right, in process: the first line of a pair is why the second exists."""
+"""Holes of stock Faust beside what puts them right, in process: the first line of a pair is why the second exists.
+
+Here: what is read, stored and committed. When a worker ends is in test_stock_worker.py. The table of
+docs/decisions/0001 names hole, file and test.
+"""
 
 import asyncio
 from collections import defaultdict
@@ -12,11 +16,14 @@ from faust.exceptions import ProducerSendError
 from faust.stores.memory import Store
 from faust.tables.recovery import Recovery
 from faust.transport.drivers.aiokafka import Consumer, Producer
+from faust.transport.producer import ProducerBuffer
 from faust.types import TP
 
+from decision_stream.stream.hardening.appending import Appender
 from decision_stream.stream.hardening.consumer import SafeConsumer
 from decision_stream.stream.hardening.producer import OrderedProducer
 from decision_stream.stream.hardening.recovery import SafeRecovery
+from decision_stream.stream.hardening.self_test import PLACE, _accumulator
 from decision_stream.stream.hardening.store import OwnedStore
 
 FRESH, HELD = TP("ds.insights", 0), TP("ds.insights", 1)
@@ -84,23 +91,67 @@ def test_a_commit_that_failed_is_not_remembered_as_done():
     assert after(SafeConsumer) == 7
 
 
+class RunningBuffer(ProducerBuffer):
+    """Stock Faust's buffer, as it is while the app runs."""
+
+    state = "running"
+
+
+async def test_a_flush_waits_until_everything_has_arrived():
+    stock = RunningBuffer()
+    stock.app = MagicMock()
+    stock.app.conf.producer_threaded = False
+    stock.pending.put_nowait(MagicMock())
+    await stock.flush()
+    assert stock.size == 1, "it gave up, and the offsets are committed next"
+
+    begun: list[Any] = []
+    made = OrderedProducer.__new__(OrderedProducer)
+    made._appender = Appender(_accumulator(), 1_000_000, begun.append)
+    made._appender.append(PLACE, b"k", b"v")
+    flushing = asyncio.create_task(made.deliver())
+    await asyncio.wait([flushing], timeout=0.3)
+    assert not flushing.done()
+    begun[0].done(base_offset=0)
+    await flushing
+
+
+def flushing(kind: type[Producer]) -> Any:
+    """A producer of which one send has failed."""
+    made = kind.__new__(kind)
+    made._producer = MagicMock()
+    made._producer.flush = AsyncMock()  # aiokafka's waits, and never raises.
+    made.buffer = MagicMock(flush=AsyncMock())
+    made.failure = ConnectionError("refused")
+
+    async def settle() -> None:
+        made.check()
+
+    made.app = SimpleNamespace(settle=settle)
+    return made
+
+
 def test_a_flush_reports_what_was_not_delivered():
-    async def flushed(kind: type[Producer]) -> None:
-        made = kind.__new__(kind)
-        made._producer = MagicMock()
-        made._producer.flush = AsyncMock()  # aiokafka's waits, and never raises.
-        made.buffer = MagicMock(flush=AsyncMock())
-        made.failure = ConnectionError("refused")
-
-        async def settle() -> None:
-            made.check()
-
-        made.app = SimpleNamespace(settle=settle)
-        await made.flush()
-
-    asyncio.run(flushed(Producer))
+    asyncio.run(flushing(Producer).flush())
     with pytest.raises(ProducerSendError, match="refused"):
-        asyncio.run(flushed(OrderedProducer))
+        asyncio.run(flushing(OrderedProducer).flush())
+
+
+async def test_nothing_is_committed_over_what_has_not_arrived():
+    def committing(kind: type[Consumer], producer: type[Producer]) -> Any:
+        made = consumer_of(kind)
+        made.log, made.assignment, made.in_transaction = MagicMock(), lambda: {HELD}, False
+        made.app = MagicMock(producer=flushing(producer))
+        made._commit = AsyncMock(return_value=True)
+        return made
+
+    stock, safe = committing(Consumer, Producer), committing(SafeConsumer, OrderedProducer)
+    await stock._commit_offsets({HELD: 9})
+    stock._commit.assert_awaited_once()
+    with pytest.raises(ProducerSendError):
+        await safe._commit_offsets({HELD: 9})
+    safe._commit.assert_not_awaited()
+    assert safe._committed_offset[HELD] is None
 
 
 def test_a_late_write_of_a_replaced_owner_does_not_win_over_a_newer_one():
@@ -118,3 +169,18 @@ def test_a_late_write_of_a_replaced_owner_does_not_win_over_a_newer_one():
 
     assert held(Store) == late
     assert held(OwnedStore) == newer
+
+
+async def test_a_key_of_a_lost_partition_is_forgotten_also_when_this_worker_wrote_it():
+    async def left(kind: type[Store]) -> dict[bytes, bytes]:
+        made = kind.__new__(kind)
+        made.data, made._key_partition = {}, {}
+        if isinstance(made, OwnedStore):
+            made.put(0, b"k", b"v")
+        else:
+            made[b"k"] = b"v"  # As a table writes it.
+        await made.on_recovery_completed({TP("changelog", 1)}, set())
+        return made.data
+
+    assert await left(Store) == {b"k": b"v"}, "it would be served, and written over what its new owner wrote"
+    assert await left(OwnedStore) == {}

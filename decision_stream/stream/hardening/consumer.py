@@ -36,6 +36,10 @@ class TunedConsumerThread(driver.AIOKafkaConsumerThread):
 class SafeConsumer(driver.Consumer):
     """Consumer with a commit gate."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._began_at: dict[TP, int] = {}
+
     def _new_consumer_thread(self) -> TunedConsumerThread:
         return TunedConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -53,7 +57,11 @@ class SafeConsumer(driver.Consumer):
     async def rewind(self, tp: TP, offset: int) -> None:
         """Read a partition again from this offset, and go on if it was paused."""
         await self.seek(tp, offset)
-        self.resume_partitions({tp})
+        self.resume_partitions({ensure_TP(tp)})
+
+    def began_at(self, tp: TP) -> int | None:
+        """The offset from which an input partition is read in this generation; None before the seek."""
+        return self._began_at.get(tp)
 
     def behind(self) -> set[TP]:
         """Assigned input partitions on which records wait that were not processed."""
@@ -105,10 +113,10 @@ class SafeConsumer(driver.Consumer):
         """
         committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
         fresh = [tp for tp, offset in committed.items() if not offset and not self._is_changelog_tp(tp)]
-        if fresh:
-            beginnings = await self.earliest_offsets(*fresh)
-            for tp in fresh:
-                await self._seek(tp, beginnings[tp])
+        beginnings = await self.earliest_offsets(*fresh) if fresh else {}
+        for tp in fresh:
+            await self._seek(tp, beginnings[tp])
+        self._began_at = {**committed, **{tp: beginnings[tp] for tp in fresh}}
         for tp, offset in committed.items():
             self._read_offset[tp] = offset or None
             self._committed_offset[tp] = offset or None

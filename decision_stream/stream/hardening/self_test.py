@@ -31,7 +31,7 @@ from .appending import Appender
 from .versions import TESTED, UntestedVersion
 
 NEEDED: dict[str, tuple[str, ...]] = {
-    "faust.App": ("_new_transport", "_new_producer_transport"),
+    "faust.App": ("_crash", "_new_transport", "_new_producer_transport"),
     "faust app": (
         "_fetcher",
         "assignor",
