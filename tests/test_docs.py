@@ -53,3 +53,12 @@ def test_the_topics_of_the_architecture_page_are_those_of_the_table():
 def test_no_lock_names_an_index():
     for name in ("requirements.lock", "requirements-dev.lock", "requirements-oracles.lock"):
         assert "://" not in (ROOT / name).read_text()
+
+
+def test_the_tests_that_close_holes_of_stock_faust_exist():
+    page = (ROOT / "docs" / "decisions" / "0001-effectively-once-on-at-least-once.md").read_text()
+    named = set(re.findall(r"`(?:[\w/.]+::)?(test_\w+)`", page))
+    sources = "".join(
+        path.read_text() for folder in ("stream", "kafka") for path in (ROOT / "tests" / folder).glob("*.py")
+    )
+    assert len(named) > 15 and {name for name in named if f"def {name}(" not in sources} == set()

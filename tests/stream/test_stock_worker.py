@@ -67,7 +67,6 @@ def reading(app: faust.App, kind: type[AnyConsumer], began_at: int) -> AnyConsum
     made._on_message_in = made._on_message_out = lambda *_: None
     if isinstance(made, SafeConsumer):
         made._began_at = {TOPIC: began_at}
-        made.earliest_offsets = AsyncMock(return_value={TOPIC: 0})
     if isinstance(made, BatchConsumer):
         made._in_flight, made._position, made._buffered = defaultdict(deque), {}, Counter()
     app._consumer, app.consumer_generation_id = made, 1
@@ -107,7 +106,9 @@ async def by_stock_faust(offsets: list[int], process: Any) -> tuple[list[int], i
     return processed, consumer._new_offset(TOPIC)
 
 
-async def by_our_stage(offsets: list[int], began_at: int, process: Any, is_batched: bool) -> tuple[list[int], int, str]:
+async def by_our_stage(
+    offsets: list[int], began_at: int, process: Any, is_batched: bool, earliest: int = 0
+) -> tuple[list[int], int | None, str]:
     """The same for a stage of ours, with the reason for which it ends the worker."""
     app, processed = our_app(is_batched), []
     consumer = reading(app, BatchConsumer if is_batched else SafeConsumer, began_at)
@@ -117,6 +118,7 @@ async def by_our_stage(offsets: list[int], began_at: int, process: Any, is_batch
         process()
         return 0
 
+    consumer.earliest_offsets = AsyncMock(return_value={TOPIC: earliest})
     app.processor = SimpleNamespace(take=take)
     agent = app.agents["decision_stream.stage.insights"]
     stream = app.channel().stream()
@@ -158,6 +160,12 @@ async def test_a_record_that_was_skipped_at_the_beginning_ends_the_worker(is_bat
     """Recovery is where stock Faust skips: the first record that comes is not the first that is not committed."""
     processed, committable, reason = await by_our_stage([9], 7, do_nothing, is_batched)
     assert (processed, committable) == ([], None) and "expected offset 7, found 9" in reason
+
+
+@BOTH_WAYS
+async def test_records_that_kafka_has_deleted_meanwhile_are_no_gap(is_batched):
+    processed, _, reason = await by_our_stage([9], 7, fail, is_batched, earliest=9)
+    assert processed == [9] and "a mistake of ours" in reason
 
 
 def test_a_publish_that_was_refused_ends_the_worker():
