@@ -18,6 +18,7 @@ from aiokafka.structs import ConsumerRecord
 
 from decision_stream.broker.embedded import EmbeddedKafka
 from decision_stream.broker.topics import apply, topic_table
+from decision_stream.stream.processor import INPUTS
 
 from .load import records
 from .worker import cpu_s
@@ -134,6 +135,25 @@ class Scene:
             await asyncio.sleep(0.01)
         return time.monotonic() - begun
 
+    async def until_idle(self, limit_s: float = 120.0) -> None:
+        """Wait until everything on all input topics is committed, what the worker tells itself included."""
+        parts = [TopicPartition(self.prefix + name, number) for name in INPUTS for number in range(PARTITIONS)]
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.kafka.bootstrap_servers, group_id=f"{self.prefix}app", enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            begun = time.monotonic()
+            while True:
+                ends = await consumer.end_offsets(parts)
+                if all([(await consumer.committed(part) or 0) == ends[part] for part in parts]):
+                    return
+                if time.monotonic() - begun > limit_s:
+                    raise TimeoutError(f"after {limit_s:g} s not everything is committed")
+                await asyncio.sleep(0.5)
+        finally:
+            await consumer.stop()
+
 
 @asynccontextmanager
 async def _scene(kafka: EmbeddedKafka, name: str):
@@ -224,7 +244,7 @@ async def _many_scopes(kafka: EmbeddedKafka) -> list[Row]:
         await scene.feed(2_000.0, 10.0, scopes=10_000)
         await scene.until_judged()
         memory_mb = _rss_mb(worker.pid)
-        await asyncio.sleep(5.0)
+        await scene.until_idle()
         cpu = cpu_s(worker.pid)
         await asyncio.sleep(20.0)
         return [
