@@ -72,6 +72,7 @@ def _options() -> argparse.Namespace:
     told.add_argument("--rate", type=float, help=f"insights a second (default {LONG_RATE:g})")
     told.add_argument("--quick", action="store_true", help="about a minute, each of the main faults once")
     told.add_argument("--only", action="append", help="only faults whose name contains this; may be repeated")
+    told.add_argument("--events", action="store_true", help="workers take Faust's own events, one a record")
     told.add_argument("--report", type=Path, help="write table and facts as markdown to this file")
     told.add_argument("--keep", action="store_true", help="keep logs and data")
     options = told.parse_args()
@@ -82,7 +83,7 @@ def _options() -> argparse.Namespace:
 
 
 async def _run(options: argparse.Namespace, directory: Path, say: Callable[[str], None]) -> Run:
-    stage = Stage(directory, Random(f"{options.seed}:stage"))
+    stage = Stage(directory, Random(f"{options.seed}:stage"), is_batched=not options.events)
     fleet = Fleet(options.seed, SCOPES)
     begun = time.monotonic()
     try:

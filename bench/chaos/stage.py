@@ -61,6 +61,7 @@ class Stage:
 
     directory: Path
     random: Random
+    is_batched: bool = True
     kafka: EmbeddedKafka | None = None
     slots: list[Slot] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
@@ -114,6 +115,7 @@ class Stage:
             "commit_interval_ms": COMMIT_MS,
             # Event time is not the wall's: the feeder sends the ticks.
             "tick_interval_ms": 0,
+            "batched": self.is_batched,
         }
         with (self.directory / f"worker-{slot.number}.log").open("ab") as log:
             slot.process = subprocess.Popen([*WORKER, json.dumps(settings), slot.failpoint], stdout=log, stderr=log)
