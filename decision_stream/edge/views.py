@@ -77,13 +77,14 @@ def configuration_view(cold: ColdState) -> dict[str, Any]:
 
 
 def breaker_view(cold: ColdState) -> dict[str, Any]:
-    """The pause of optimisation, and of the route."""
-    breaker = cold.breaker
+    """The pause of optimisation, of all scopes, and of the route."""
+    breaker, pause = cold.breaker, cold.knowledge.pause
     return {
         "state": breaker.state.value,
         "until_ms": breaker.until_ms or None,
         "opens": breaker.opens,
         "probe_id": breaker.probe_id,
+        "fleet_pause": to_builtins(pause) if pause else None,
         "route_broken_until_ms": cold.route_broken_until_ms or None,
     }
 

@@ -1,5 +1,7 @@
 """The pause of optimisation on a scope after too many failed changes (seed §7.3, with the holes of its listing closed).
 
+That of all scopes together is concluded in fleet_breaker.py and kept here: `refusal` asks both.
+
 Failures are counted as a share of the decisions closed within a window, so that one success does not wipe out four
 failures. Half open admits one probe. Results that arrive while open are counted by the window and change nothing else.
 """
@@ -19,7 +21,23 @@ def refusal(turn: Turn) -> str | None:
         return f"optimisation of the scope is paused until {breaker.until_ms}"
     if breaker.state is BreakerState.HALF_OPEN and breaker.probe_id is not None:
         return f"the one probe of the half-open breaker is {breaker.probe_id}"
-    return None
+    return _fleet_refusal(turn)
+
+
+def _fleet_refusal(turn: Turn) -> str | None:
+    pause = turn.cold.knowledge.pause
+    if pause is None or turn.at_ms >= pause.lapses_ms or not turn.policy.knowledge.enabled:
+        return None
+    if turn.at_ms < pause.until_ms:
+        return f"all scopes pause until {pause.until_ms}: the newest changes of {pause.failed} of {pause.scopes} failed"
+    if not pause.may_probe:
+        return f"all scopes pause until a change succeeds on one that may probe, at most until {pause.lapses_ms}"
+    lately = [live.decision for live in turn.cold.live if live.decision.at_ms >= pause.until_ms]
+    before = [closed for closed in turn.cold.closed if closed.decided_at_ms >= pause.until_ms]
+    probed = any(not it.is_safety and not it.yields for it in lately) or any(
+        it.kind not in SAFETY_KINDS and not _explored(it) for it in before
+    )
+    return "the scope has had its one probe of the pause of all scopes" if probed else None
 
 
 def admit(turn: Turn, decision_id: str) -> None:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from ..model.knowledge import Aggregate, CatalogNews, Priors, ProviderHealth, Quota
+from ..model.knowledge import Aggregate, CatalogNews, FleetPause, Priors, ProviderHealth, Quota
 
-Content = ProviderHealth | CatalogNews | Quota | Priors
+Content = ProviderHealth | CatalogNews | Quota | Priors | FleetPause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

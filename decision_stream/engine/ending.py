@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from ..model.decision import Decision
 from ..model.lifecycle import DecisionState
 from ..model.state import ClosedDecision, LiveDecision, Totals
-from . import breaker
+from . import breaker, tell
 from .impact import learn_impact, learn_models
 from .lifecycle import HARMFUL
 from .turn import Turn
@@ -19,6 +19,7 @@ _NOTHING = Totals()
 def ended(turn: Turn, closed: LiveDecision) -> None:
     """Take in a decision that is over; call it once for each."""
     breaker.record(turn, closed)
+    tell.end_of_change(turn, closed)
     decision = closed.decision
     gain = learn_impact(turn, closed)
     learn_models(turn, closed)

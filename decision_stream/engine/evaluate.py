@@ -59,6 +59,8 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
     winners, losers = resolve(candidates, turn.cold, lambda idea: budget.is_urgent(turn, idea.impact))
     turn.explain(tuple(losers))
+    if any(not winner.idea.is_safety for winner in winners):
+        tell.attempt(turn)
     for number, winner in enumerate(winners):
         _propose(turn, insight, winner, number)
     return turn.effects(Stage.EVALUATE, Verdict.PROPOSED if winners else Verdict.NO_DECISION)

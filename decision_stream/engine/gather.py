@@ -12,6 +12,7 @@ from ..model.journal import Stage, Verdict
 from ..model.knowledge import (
     MEMBERS,
     Aggregate,
+    Attempts,
     CatalogReader,
     Contribution,
     Member,
@@ -21,7 +22,7 @@ from ..model.knowledge import (
     Signal,
 )
 from ..model.policy import KnowledgePolicy
-from . import catalog, pooling, provider_health, quotas
+from . import catalog, fleet_breaker, pooling, provider_health, quotas
 from .conclusion import Conclusion, Content
 from .identity import derived_id
 from .turn import Turn
@@ -52,6 +53,8 @@ def gather(turn: Turn, sighting: Sighting) -> Effects:
             found = catalog.welcome(before, sighting, known, turn.at_ms)
         case Needs():
             found = quotas.take(before, sighting, known, turn.at_ms, turn.policy.knowledge)
+        case Attempts():
+            found = fleet_breaker.take(before, sighting, known, turn.at_ms, turn.policy.breaker)
     _conclude(turn, found)
     return turn.effects(Stage.GATHER, Verdict.LEARNED)
 

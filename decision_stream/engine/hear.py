@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
-from ..model.knowledge import CatalogModel, CatalogNews, Knowledge, Priors, ProviderHealth, Quota, Signal
+from ..model.knowledge import CatalogModel, CatalogNews, FleetPause, Knowledge, Priors, ProviderHealth, Quota, Signal
 from . import slots
 from .turn import Turn
 
@@ -39,6 +39,9 @@ def hear(turn: Turn, signal: Signal) -> Effects:
             if not slots.hear(turn, quota):
                 turn.refuse("knowledge", "answer_to_an_older_need", signal.aggregate, float(quota.answers))
             turn.learned("tenant_slots", None, float(len(quota.slots)))
+        case FleetPause() as pause:
+            turn.update(knowledge=replace(knowledge, pause=pause))
+            turn.learned("fleet_pause", None, float(pause.opens))
     return turn.effects(Stage.HEAR, Verdict.LEARNED)
 
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from ..model.insight import Metric
 from ..model.knowledge import (
+    Attempts,
     CatalogReader,
     Comparison,
     Contribution,
@@ -16,9 +17,12 @@ from ..model.knowledge import (
     aggregate_of,
     tenant_of,
 )
+from ..model.lifecycle import DecisionState
+from ..model.state import LiveDecision
 from ..strategies.attribution import recent, serving
 from ..strategies.models import provider_of
 from .identity import derived_id
+from .lifecycle import HARMFUL
 from .turn import Turn
 
 SHARED = (Metric.QUALITY.value, Metric.ERRORS.value, Metric.LATENCY.value)
@@ -45,6 +49,29 @@ def experience(turn: Turn, comparisons: tuple[Comparison, ...] = ()) -> None:
     aggregate = aggregate_of("prior", tenant_of(turn.scope), turn.scope, rules.shards)
     tell(turn, aggregate, Contribution(comparisons=comparisons))
     turn.update(told=replace(turn.cold.told, asked_at_ms=turn.at_ms))
+
+
+def attempt(turn: Turn) -> None:
+    """Come under the fleet's breaker before the first change, and again after the renewal time."""
+    rules, told = turn.policy.knowledge, turn.cold.told.attempts_at_ms
+    if told is None or turn.at_ms - told >= rules.renewal_ms:
+        _tell_breaker(turn, Attempts())
+
+
+def end_of_change(turn: Turn, closed: LiveDecision) -> None:
+    """Tell the fleet's breaker how a change ended that reached the actuator; a cure and an exploration are none."""
+    decision, failed = closed.decision, closed.state in HARMFUL
+    # What was superseded neither failed nor succeeded.
+    is_over = failed or closed.state is DecisionState.COMPLETED
+    if is_over and closed.step > 0 and not decision.is_safety and not decision.yields:
+        _tell_breaker(turn, Attempts(begun_at_ms=decision.at_ms, failed=failed))
+
+
+def _tell_breaker(turn: Turn, content: Attempts) -> None:
+    if not turn.policy.knowledge.enabled or not turn.policy.breaker.fleet_scopes:
+        return
+    tell(turn, aggregate_of("breaker", "all", turn.scope, turn.policy.knowledge.shards), content)
+    turn.update(told=replace(turn.cold.told, attempts_at_ms=turn.at_ms))
 
 
 def health(turn: Turn) -> None:
@@ -107,7 +134,7 @@ def _tell_provider(turn: Turn, report: ProviderReport) -> None:
     tell(turn, aggregate_of("provider", report.provider, turn.scope, turn.policy.knowledge.shards), report)
 
 
-def tell(turn: Turn, aggregate: str, content: ProviderReport | CatalogReader | Needs | Contribution) -> None:
+def tell(turn: Turn, aggregate: str, content: ProviderReport | CatalogReader | Needs | Contribution | Attempts) -> None:
     """Tell an aggregate something, under the scope's next number."""
     number = turn.cold.told.number + 1
     turn.update(told=replace(turn.cold.told, number=number))

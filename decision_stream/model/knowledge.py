@@ -98,6 +98,16 @@ class Contribution(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind"
     comparisons: tuple[Comparison, ...] = ()
 
 
+class Attempts(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="attempts"):
+    """A scope that changes something, and wants to hear when all scopes pause.
+
+    How its newest change ended, and when that was decided on; 0 when the scope is about to begin one.
+    """
+
+    begun_at_ms: EventTime = 0
+    failed: bool = False
+
+
 class Sighting(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="sighting"):
     """What one scope, the `member`, tells an aggregate; `home` is the partition in which the scope lies.
 
@@ -111,7 +121,7 @@ class Sighting(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", ta
     member: ScopeName
     home: Count = 0
     number: Count
-    content: ProviderReport | CatalogReader | Needs | Contribution
+    content: ProviderReport | CatalogReader | Needs | Contribution | Attempts
     traceparent: Traceparent | UnsetType = UNSET
 
 
@@ -189,6 +199,21 @@ class Priors(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag=
     pooled: tuple[PooledComparison, ...] = ()
 
 
+class FleetPause(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="fleet_pause"):
+    """Optimisation pauses on all scopes, since the newest changes of `failed` of `scopes` scopes failed.
+
+    Until `until_ms` nothing begins; then, until a change succeeds or `lapses_ms`, only on scopes that `may_probe`, one
+    change each. `opens` counts pauses in a row. One that has lapsed when it is told says that the pause is over.
+    """
+
+    until_ms: EventTime
+    lapses_ms: EventTime
+    may_probe: bool = False
+    failed: Count = 0
+    scopes: Count = 0
+    opens: Count = 0
+
+
 class Signal(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="signal"):
     """What an aggregate has concluded, told to one scope that lies in partition `home`; `number` counts its news."""
 
@@ -199,7 +224,7 @@ class Signal(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag=
     aggregate: AggregateName
     home: Count
     number: Count
-    content: ProviderHealth | CatalogNews | Quota | Priors
+    content: ProviderHealth | CatalogNews | Quota | Priors | FleetPause
     traceparent: Traceparent | UnsetType = UNSET
 
 
@@ -208,7 +233,7 @@ class Told(Struct, frozen=True, gc=False, kw_only=True):
 
     `calm_since_ms` is when the trouble it told of was last seen to end, 0 otherwise; `reader_at_ms` and `asked_at_ms`
     are when it last asked for the catalogue and for priors; `needs` is what it last asked of its tenant, in the
-    sighting `needs_number`.
+    sighting `needs_number`; `attempts_at_ms` is when it last told the fleet's breaker of a change.
     """
 
     number: int = 0
@@ -220,12 +245,13 @@ class Told(Struct, frozen=True, gc=False, kw_only=True):
     needs: Needs | None = None
     needs_at_ms: int = 0
     needs_number: int = 0
+    attempts_at_ms: int | None = None
 
 
 class Knowledge(Struct, frozen=True, gc=False, kw_only=True):
     """What a scope has heard: providers with an incident by name, the catalogue by model, its tenant's slots, priors.
 
-    `heard` is the newest number by aggregate.
+    `heard` is the newest number by aggregate, `pause` the newest pause of all scopes, over or not.
     """
 
     heard: dict[str, int] = {}
@@ -234,6 +260,7 @@ class Knowledge(Struct, frozen=True, gc=False, kw_only=True):
     quota: Quota | None = None
     quota_at_ms: int = 0
     priors: tuple[PooledComparison, ...] = ()
+    pause: FleetPause | None = None
 
 
 class Witness(Struct, frozen=True, gc=False, array_like=True, tag=1):
@@ -264,25 +291,34 @@ class Compared(Struct, frozen=True, gc=False, array_like=True, tag=4):
     comparisons: tuple[Comparison, ...] = ()
 
 
+class Attempt(Struct, frozen=True, gc=False, array_like=True, tag=5):
+    """How the newest change of a scope ended, when it was told, and when it was decided on; 0 before one has ended."""
+
+    ended_at_ms: int = 0
+    begun_at_ms: int = 0
+    failed: bool = False
+
+
 class Member(Struct, frozen=True, gc=False, array_like=True):
     """The newest word of a scope that lies in partition `home`; `number` is that of its sighting."""
 
     number: int
     home: int
     heard_at_ms: int
-    fact: Witness | Reader | Claim | Compared
+    fact: Witness | Reader | Claim | Compared | Attempt
 
 
 class Aggregate(Struct, frozen=True, gc=False, array_like=True):
     """What an aggregate remembers: its members by scope, how often it told something, and what holds still.
 
-    That is the provider's incident, or the catalogue by model.
+    That is the provider's incident, the catalogue by model, or the pause of all scopes.
     """
 
     members: dict[str, Member] = {}
     number: int = 0
     incident: ProviderHealth | None = None
     catalog: dict[str, CatalogModel] = {}
+    pause: FleetPause | None = None
 
 
 def _part(name: str) -> str:

@@ -403,7 +403,7 @@ class RampPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fie
 
 
 class BreakerPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """When optimisation of a scope pauses itself (seed §7.3, with a rate over a window)."""
+    """When optimisation pauses itself, on a scope or on all (seed §7.3, with a rate over a window)."""
 
     window_ms: DurationMs = DAY_MS
     min_decisions: Annotated[int, Meta(ge=1)] = 4
@@ -415,6 +415,15 @@ class BreakerPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_
     strategy_faults: Annotated[int, Meta(ge=1, le=100)] = 5
     strategy_window_ms: DurationMs = HOUR_MS
     strategy_pause_ms: DurationMs = 10 * MINUTE_MS
+    # All scopes pause when the newest changes of more than this share of at least so many scopes failed within the
+    # window; 0 scopes turns it off. If each change fails by itself one time in ten, more than half of eight do so with
+    # probability 0.0004. Then so many scopes may try one change each, for at most the probe time.
+    fleet_scopes: Count = 8
+    fleet_failure_share: Unit = 0.5
+    fleet_window_ms: DurationMs = 6 * HOUR_MS
+    fleet_open_ms: DurationMs = 30 * MINUTE_MS
+    fleet_probes: Annotated[int, Meta(ge=1, le=20)] = 3
+    fleet_probe_ms: DurationMs = 2 * HOUR_MS
 
 
 class ValidationPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):

@@ -236,12 +236,16 @@ class ConfigurationBody(BaseModel):
 
 
 class BreakerBody(BaseModel):
-    """The pause of optimisation (`closed` lets pass, `half_open` admits one probe), and of the route."""
+    """The pause of optimisation (`closed` lets pass, `half_open` admits one probe), of all scopes, and of the route.
+
+    `fleet_pause` is the newest pause of all scopes that the scope was told of; it is over at its `lapses_ms`.
+    """
 
     state: str
     until_ms: int | None
     opens: int
     probe_id: str | None
+    fleet_pause: Anything | None
     route_broken_until_ms: int | None
 
 
