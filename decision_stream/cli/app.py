@@ -8,6 +8,7 @@ from .common import fail
 from .dead_letters import dlq_app
 from .files import config_app, schema_app
 from .kafka import broker_app, topics_app
+from .learn import learn_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +24,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(broker_app, name="broker")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(catalog_app, name="catalog")
+app.add_typer(learn_app, name="learn")
 verbs.register(app)
 
 

@@ -6,7 +6,7 @@ as every scope does until it has heard something.
 
 from msgspec.structs import replace
 
-from ..model.command import Command, Tick, UpdateCatalog
+from ..model.command import Command, ImportPriors, Tick, UpdateCatalog
 from ..model.effect import Effects
 from ..model.journal import Stage, Verdict
 from ..model.knowledge import (
@@ -60,7 +60,7 @@ def gather(turn: Turn, sighting: Sighting) -> Effects:
 
 
 def direct(turn: Turn, command: Command) -> Effects:
-    """Step of the govern stage: an operator has told the keeper of the catalogue something."""
+    """Step of the govern stage: an operator has told the keeper of the catalogue, or a pool of priors, something."""
     turn.actor = command.actor
     if isinstance(command.instruction, Tick):
         return turn.effects(Stage.GOVERN, Verdict.APPLIED)
@@ -68,13 +68,23 @@ def direct(turn: Turn, command: Command) -> Effects:
         turn.refuse("aggregate", "already_taken", command.id)
         return turn.effects(Stage.GOVERN, Verdict.STALE)
     turn.see(command.id)
-    assert isinstance(command.instruction, UpdateCatalog), "the wire lets nothing else through"
-    refusal = catalog.refusal(turn.cold.aggregate or Aggregate(), turn.scope, command.instruction.model)
+    before = turn.cold.aggregate or Aggregate()
+    match command.instruction:
+        case UpdateCatalog(model=model):
+            refusal = catalog.refusal(before, turn.scope, model)
+            if refusal is None:
+                _conclude(turn, catalog.update(before, model))
+                turn.publish(catalog.entry(command, turn.at_ms))
+        case ImportPriors(comparisons=comparisons):
+            refusal = pooling.refusal(turn.scope)
+            if refusal is None:
+                _conclude(turn, pooling.imported(before, comparisons))
+                turn.learned("imported_priors", float(len(before.imported)), float(len(comparisons)))
+        case _:
+            raise AssertionError("the wire lets nothing else through")
     if refusal is not None:
         turn.refuse("aggregate", *refusal)
         return turn.effects(Stage.GOVERN, Verdict.REFUSED)
-    _conclude(turn, catalog.update(turn.cold.aggregate or Aggregate(), command.instruction.model))
-    turn.publish(catalog.entry(command, turn.at_ms))
     return turn.effects(Stage.GOVERN, Verdict.APPLIED)
 
 

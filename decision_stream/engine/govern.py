@@ -8,6 +8,7 @@ from ..model.command import (
     Autonomy,
     Cancel,
     Command,
+    ImportPriors,
     Offer,
     Pause,
     Pin,
@@ -86,6 +87,8 @@ def _carry_out(turn: Turn, command: Command) -> tuple[str, str] | None:
             _offer(turn, tuple(dict.fromkeys((*turn.cold.offered, *variants)))[-MAX_OFFERED:], command.actor)
         case UpdateCatalog():
             return "no_catalog", f"{turn.scope} keeps no catalogue"
+        case ImportPriors():
+            return "no_pool", f"{turn.scope} keeps no priors of a tenant"
         case Withdraw(variants=variants):
             _offer(turn, tuple(name for name in turn.cold.offered if name not in variants), command.actor)
     return None

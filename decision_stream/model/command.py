@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from .knowledge import CatalogModel
+from .knowledge import CatalogModel, SharedComparison
 from .lifecycle import DecisionState
 from .scalars import EventTime, Identifier, Name, ScopeName, Text
 from .trace import Traceparent
@@ -92,6 +92,15 @@ class UpdateCatalog(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind
     model: CatalogModel
 
 
+class ImportPriors(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="import_priors"):
+    """Take over what other deployments measured of models. The command's scope is a tenant's pool of priors.
+
+    It takes the place of what was imported before; nothing at all takes it back.
+    """
+
+    comparisons: Annotated[tuple[SharedComparison, ...], Meta(max_length=30)]
+
+
 Instruction = (
     Approve
     | Reject
@@ -106,6 +115,7 @@ Instruction = (
     | Withdraw
     | Tick
     | UpdateCatalog
+    | ImportPriors
 )
 
 

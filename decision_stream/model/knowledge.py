@@ -7,12 +7,12 @@ its own, so that replay sees what the decision saw.
 
 from enum import StrEnum
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from .metrics import ModelEstimate
-from .scalars import AggregateName, Count, EventTime, Identifier, LogRatio, Name, ScopeName, Variance
+from .scalars import AggregateName, Count, EventTime, Identifier, LogRatio, Name, ScopeName, SumOfSquares, Variance
 from .trace import Traceparent
 
 AGGREGATE_MARK = ":"
@@ -90,6 +90,25 @@ class Comparison(Struct, frozen=True, gc=False, kw_only=True):
     cost: LogRatio
     latency: LogRatio
     samples: Count
+
+
+class SharedComparison(Struct, frozen=True, gc=False, kw_only=True):
+    """What `scopes` scopes measured of one model against another, as sums that can be merged and tell of no scope.
+
+    For the natural logarithms of new over old: means and summed squared distances from the mean, over scopes;
+    `samples` are the scored requests behind them.
+    """
+
+    old: Name
+    new: Name
+    scopes: Annotated[int, Meta(ge=1, le=1_000_000)]
+    samples: Count
+    quality: LogRatio
+    quality_m2: SumOfSquares
+    cost: LogRatio
+    cost_m2: SumOfSquares
+    latency: LogRatio
+    latency_m2: SumOfSquares
 
 
 class Contribution(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="contribution"):
@@ -311,7 +330,8 @@ class Member(Struct, frozen=True, gc=False, array_like=True):
 class Aggregate(Struct, frozen=True, gc=False, array_like=True):
     """What an aggregate remembers: its members by scope, how often it told something, and what holds still.
 
-    That is the provider's incident, the catalogue by model, or the pause of all scopes.
+    That is the provider's incident, the catalogue by model, the pause of all scopes, or what was imported from other
+    deployments.
     """
 
     members: dict[str, Member] = {}
@@ -319,6 +339,7 @@ class Aggregate(Struct, frozen=True, gc=False, array_like=True):
     incident: ProviderHealth | None = None
     catalog: dict[str, CatalogModel] = {}
     pause: FleetPause | None = None
+    imported: tuple[SharedComparison, ...] = ()
 
 
 def _part(name: str) -> str:

@@ -11,7 +11,7 @@ from types import UnionType
 import msgspec
 
 from ..model.actuation import Directive
-from ..model.command import Command, UpdateCatalog
+from ..model.command import Command, ImportPriors, UpdateCatalog
 from ..model.dead_letter import ReasonCode
 from ..model.event import Event
 from ..model.journal import JournalRecord
@@ -84,7 +84,9 @@ def parser(kind: Kind) -> Callable[[bytes | None, bytes | None, int], Event]:
 
 
 def _is_for_aggregates(event: Event) -> bool:
-    return isinstance(event, Sighting) or (isinstance(event, Command) and isinstance(event.instruction, UpdateCatalog))
+    return isinstance(event, Sighting) or (
+        isinstance(event, Command) and isinstance(event.instruction, UpdateCatalog | ImportPriors)
+    )
 
 
 def _body(value: bytes | None) -> bytes:

@@ -15,6 +15,8 @@ from decision_stream.model.configuration import Configuration
 from decision_stream.model.journal import JournalRecord
 from decision_stream.model.knowledge import (
     CatalogNews,
+    Comparison,
+    Contribution,
     ProviderHealth,
     Sighting,
     Signal,
@@ -27,7 +29,7 @@ from decision_stream.tools.recording import Recording
 from decision_stream.tools.replay import replay
 from decision_stream.tools.verify import verify
 from decision_stream.wire.codec import encode
-from tests.factories import insight
+from tests.factories import START_MS, insight
 
 SHARED = Configuration(model="shared")
 SCOPES = tuple(f"tenant{number % 3}/service/route-{number}" for number in range(12))
@@ -110,6 +112,10 @@ MODELS = """
 
 
 def told(bench, *words: str) -> str:
+    return ordered(bench, "catalog", *words)
+
+
+def ordered(bench, *words: str) -> str:
     environment = {
         **os.environ,
         "DS_KAFKA__APP_ID": bench.app_id,
@@ -117,7 +123,7 @@ def told(bench, *words: str) -> str:
         "DS_KAFKA__PARTITIONS": str(bench.partitions),
         "COLUMNS": "200",
     }
-    command = [sys.executable, "-m", "decision_stream", "catalog", *words, "-b", bench.bootstrap_servers]
+    command = [sys.executable, "-m", "decision_stream", *words, "-b", bench.bootstrap_servers]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -147,6 +153,35 @@ async def test_an_operators_catalogue_changes_what_is_decided_and_a_later_scope_
     assert [(entry["model"]["estimate"]["model"], entry["actor"]) for entry in shown] == [("cheap", "user:ada")]
     assert "mill" in await asyncio.to_thread(told, bench, "show")
     assert await asyncio.to_thread(told, bench, "apply", str(file)) == "nothing changed\n"
+    bench.workers[0].terminate()
+    assert await asyncio.to_thread(bench.workers[0].wait, 60) == 0
+    assert replay(await recorded(bench), Policy()).differences == ()
+
+
+async def test_what_was_learnt_is_exported_from_the_state_and_imported_by_a_command(bench, tmp_path):
+    out, pool, other = tmp_path / "learnt.json", ":prior/tenant0/0", ":prior/elsewhere/0"
+    ratios = Comparison(old="shared", new="cheap", quality=-0.01, cost=-2.0, latency=0.1, samples=500)
+    told_by = [
+        Sighting(
+            id=f"told-{number}",
+            scope=pool,
+            at_ms=START_MS,
+            member=f"tenant0/service/{number}",
+            number=1,
+            content=Contribution(comparisons=(ratios,)),
+        )
+        for number in range(5)
+    ]
+    bench.start_worker()
+    await bench.publish("signals", [(pool.encode(), encode(it)) for it in told_by])
+    await bench.wait_for("journal", lambda found: len(heard(found, "gather")) == 5)
+    told = await asyncio.to_thread(ordered, bench, "learn", "export", "--out", str(out))
+    assert told == "cheap against shared: 5 scopes, 2500 scored requests\n" and "tenant0" not in out.read_text()
+    await asyncio.to_thread(ordered, bench, "learn", "import", str(out), "--tenant", "elsewhere", "--as", "user:ada")
+    entries = await bench.wait_for("journal", lambda found: len(heard(found, "govern")) == 1)
+    (applied,) = heard(entries, "govern")
+    assert (applied.scope, applied.verdict, applied.actor) == (other, "applied", "user:ada")
+    assert [it.what for it in applied.learnings] == ["imported_priors"]
     bench.workers[0].terminate()
     assert await asyncio.to_thread(bench.workers[0].wait, 60) == 0
     assert replay(await recorded(bench), Policy()).differences == ()
