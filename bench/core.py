@@ -1,4 +1,7 @@
-"""The pure core alone: one step, and one record applied with its bytes."""
+"""The pure core alone: one step, and one record applied with its bytes.
+
+The least of several passes counts: what another needs more is time that other processes took, also of the caches.
+"""
 
 import time
 
@@ -12,13 +15,13 @@ from decision_stream.wire.codec import parser
 
 from .load import insights, records
 
-COUNT, SCOPES = 20_000, 100
+COUNT, SCOPES, PASSES = 20_000, 100, 5
 
 
 def measure() -> list[tuple[str, float, str]]:
     """Rows of name, microseconds of CPU per insight, and a remark."""
-    stepped, slowest = _step_all()
-    applied, written = _apply_all()
+    stepped, slowest = min(_step_all() for _ in range(PASSES))
+    applied, written = min(_apply_all() for _ in range(PASSES))
     return [
         ("core: step", stepped, f"99th percentile {slowest:.0f} us"),
         ("core: parse, step, journal, state bytes", applied, f"{written:.0f} B of changelog, median"),
