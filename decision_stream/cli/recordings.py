@@ -14,6 +14,7 @@ from .common import AsJson, Bootstrap, Config, fail, named_kafka, say, say_all, 
 
 if TYPE_CHECKING:
     from ..settings import Settings
+    from ..tools.policy_search import Worth
     from ..tools.recording import Recording
 
 app = typer.Typer()
@@ -113,11 +114,25 @@ def _journal_of(settings: "Settings", bootstrap_servers: str | None) -> list[byt
 def whatif(
     recording: Annotated[Path, typer.Argument(help="What `demo --record` wrote.")],
     policy: Annotated[Path, typer.Option("--policy", help="Settings file with the other policy.")],
+    space: Annotated[
+        Path | None,
+        typer.Option(
+            "--search", help="YAML of keys with lists or ranges: try many policies, each the file with these set."
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(help="Policies to try where a key has a range.", min=2, max=10_000)] = 32,
+    seed: Annotated[int, typer.Option(help="Of the Latin hypercube.", min=0)] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Replay recorded insights and commands under another policy, and tell where its decisions would have differed."""
+    """Replay recorded insights and commands under another policy, and tell where its decisions would have differed.
+
+    With --search, many policies are tried and ranked by what their changes are certain to be worth.
+    """
     from dataclasses import asdict
 
+    if space is not None:
+        _search(recording, policy, space, count, seed, as_json)
+        return
     from ..tools.recording import BadRecording, read_recording
     from ..tools.whatif import what_if
 
@@ -138,3 +153,41 @@ def whatif(
         table.add_row(parting.scope, str(parting.shared), *told, total)
     Console().print(table)
     print("Beyond the first difference nothing was measured: new orders are only taken as carried out.")
+
+
+def _search(recording: Path, policy: Path, space: Path, count: int, seed: int, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    import yaml
+
+    from ..tools.policy_search import BadSpace, candidates_of, search
+    from ..tools.recording import BadRecording, read_recording
+    from .policies import policies
+
+    try:
+        tried = candidates_of(yaml.safe_load(space.read_text()), count, seed)
+        made = policies(policy.read_text(), os.environ, tried)
+        found = search(read_recording(recording), settings_of(policy).policy, made)
+    except (BadRecording, BadSpace, OSError, yaml.YAMLError) as fault:
+        fail(fault)
+    if as_json:
+        print(json.dumps({**asdict(found), "is_better": found.is_better}))
+        return
+    table = Table("policy", "changes", "measured", "ended in harm", "worth, chosen on", "worth, told on")
+    for it in (found.recorded, *found.candidates[:20]):
+        both = (it.chosen_on, it.told_on)
+        named = ", ".join(
+            f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in it.settings.items()
+        )
+        counts = [str(sum(getattr(worth, name) for worth in both)) for name in ("changes", "measured", "harmful")]
+        table.add_row(named or "the file as it is", *counts, *(_interval(worth) for worth in both))
+    Console().print(table)
+    print(
+        "The first is better on scopes it was not chosen on, if a change is worth what was measured of it."
+        if found.is_better
+        else "None is surely better on scopes it was not chosen on: try the first on a few scopes before believing it."
+    )
+
+
+def _interval(worth: "Worth") -> str:
+    return "unknown" if worth.low is None else f"{worth.low:.3f} to {worth.high:.3f}"

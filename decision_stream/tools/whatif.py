@@ -74,7 +74,12 @@ def _recorded(recording: Recording, scope: str) -> list[Decided]:
 
 
 def _supposed(recording: Recording, scope: str, policy: Policy) -> list[Decided]:
-    state, decided = ScopeState(scope=scope), []
+    return [_decided(order) for order in supposed_orders(recording, scope, policy) if order.step == 0]
+
+
+def supposed_orders(recording: Recording, scope: str, policy: Policy) -> list[Directive]:
+    """The orders that this policy would have given on a scope; those that were not recorded count as carried out."""
+    state, ordered = ScopeState(scope=scope), []
     known = {msgspec.json.decode(value, type=Directive).decision.id for value in recording.directives.values()}
     for value in recording.journal[scope]:
         event = recording.events.get(msgspec.json.decode(value, type=JournalRecord).event_id)
@@ -87,11 +92,10 @@ def _supposed(recording: Recording, scope: str, policy: Policy) -> list[Decided]
                     waiting.append(output)
                     continue
                 assert isinstance(output, Directive)
-                if output.step == 0:
-                    decided.append(_decided(output))
+                ordered.append(output)
                 if output.decision.id not in known:
                     waiting.append(_acknowledgement(output))
-    return decided
+    return ordered
 
 
 def _decided(directive: Directive) -> Decided:
