@@ -102,8 +102,8 @@ Order = (
 class Directive(Struct, frozen=True, gc=False, kw_only=True):
     """What the decisions topic carries: one order of one decision, with the whole decision for its reasons.
 
-    Delivery is at least once: act on each `id` once, and refuse what lies below the highest (`sequence`, `step`) acted on
-    for the scope. `sequence` counts the decisions of a scope, `step` the orders of one decision from 0.
+    Delivery is at least once: act on each `id` once, and refuse what lies below the highest (`sequence`, `step`) acted
+    on for the scope. `sequence` counts the decisions of a scope, `step` the orders of one decision from 0.
     """
 
     schema_version: Literal[1] = 1
