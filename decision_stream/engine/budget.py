@@ -64,7 +64,9 @@ def checks(turn: Turn, proposal: Proposal) -> list[Check]:
 def is_urgent(turn: Turn, impact: PredictedImpact) -> bool:
     """Whether a change is surely cheaper while spending runs over the budget: it goes first and needs no rest."""
     purse, cost = turn.hot.purse, impact.cost
-    return purse is not None and purse.is_over and cost is not None and bool(cost.interval) and cost.interval.high < 0.0
+    if purse is None or not purse.is_over or cost is None or cost.interval is None:
+        return False
+    return cost.interval.high < 0.0
 
 
 def tell(turn: Turn, was_over: bool) -> None:

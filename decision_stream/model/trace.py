@@ -8,7 +8,7 @@ after a crash has the same span, and its outputs the same headers.
 from hashlib import sha256
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, UnsetType
 
 Traceparent = Annotated[
     str,
@@ -20,7 +20,7 @@ Traceparent = Annotated[
 SAMPLED = "01"
 
 
-def trace_id(traceparent: str | None) -> str:
+def trace_id(traceparent: str | UnsetType | None) -> str:
     """The trace's id, 32 hexadecimal digits; empty without a trace.
 
     >>> trace_id("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
@@ -29,7 +29,7 @@ def trace_id(traceparent: str | None) -> str:
     return traceparent[3:35] if isinstance(traceparent, str) else ""
 
 
-def flags(traceparent: str | None) -> str:
+def flags(traceparent: str | UnsetType | None) -> str:
     """The flags of a trace context; those of a sampled trace where there is none."""
     return traceparent[53:] if isinstance(traceparent, str) else SAMPLED
 
@@ -43,7 +43,7 @@ def span_id(kind: str, scope: str, event_id: str) -> str:
     return _digest(kind, scope, event_id)[:16]
 
 
-def continued(traceparent: str | None, trace: str, kind: str, scope: str, event_id: str) -> str:
+def continued(traceparent: str | UnsetType | None, trace: str, kind: str, scope: str, event_id: str) -> str:
     """The context to send on with what this event led to, in the trace of this id.
 
     >>> came = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..model.actuation import (
     BeginExperiment,
@@ -197,7 +197,7 @@ def _settled(served: Served) -> Served:
     return Served(configuration=served.configuration, broken_until_ms=served.broken_until_ms)
 
 
-def _report(directive: Directive, status: OutcomeStatus, at_ms: int, number: int = 0, **more: object) -> Outcome:
+def _report(directive: Directive, status: OutcomeStatus, at_ms: int, number: int = 0, **more: Any) -> Outcome:
     return Outcome(
         id=f"{directive.id}:{status}:{number}",
         scope=directive.scope,

@@ -145,7 +145,7 @@ async def _play(
         minute += 1
         for process in processes:
             if process.poll() is not None:
-                raise EngineSilent(f"{process.args[3]} ended with status {process.returncode}; its log is above")
+                raise EngineSilent(f"{_name(process)} ended with status {process.returncode}; its log is above")
         await fleet.minute(minute)
         view.refresh(fleet, minute)
         if watched is not None:
@@ -159,6 +159,12 @@ def _start(
     arguments = [sys.executable, "-m", "decision_stream", command, "--config", str(config), "-b", bootstrap_servers]
     # A session of its own, so that Ctrl-C reaches the demo alone, which then drains the worker.
     return subprocess.Popen(arguments, env=environment, start_new_session=True)
+
+
+def _name(process: "subprocess.Popen[bytes]") -> str:
+    """The command that it was started with, such as `run`."""
+    words = process.args
+    return str(words[3]) if isinstance(words, list) else str(words)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> int:

@@ -51,10 +51,10 @@ def updated(statistics: Sequence[float], score: float) -> tuple[float, ...]:
     # and comprehensions cost more than what is in them.
     low, middle, high = statistics or _STARTED
     one, two, three = SHIFTS
-    gains = (one * score - one * one / 2.0, two * score - two * two / 2.0, three * score - three * three / 2.0)
-    if gains[2] > _LARGEST_GAIN:
-        gains = tuple([min(_LARGEST_GAIN, gain) for gain in gains])
-    low, middle, high = (1.0 + low) * exp(gains[0]), (1.0 + middle) * exp(gains[1]), (1.0 + high) * exp(gains[2])
+    a, b, c = one * score - one * one / 2.0, two * score - two * two / 2.0, three * score - three * three / 2.0
+    if c > _LARGEST_GAIN:
+        a, b, c = min(_LARGEST_GAIN, a), min(_LARGEST_GAIN, b), _LARGEST_GAIN
+    low, middle, high = (1.0 + low) * exp(a), (1.0 + middle) * exp(b), (1.0 + high) * exp(c)
     if low < MAX_STATISTIC and middle < MAX_STATISTIC and high < MAX_STATISTIC:
         return low, middle, high
     return min(low, MAX_STATISTIC), min(middle, MAX_STATISTIC), min(high, MAX_STATISTIC)

@@ -257,7 +257,7 @@ def _shares(rules: AbTestingPolicy, challengers: int) -> tuple[float, ...]:
 
 def _allocation(rules: AbTestingPolicy) -> str:
     """The rule's name in the policy file."""
-    return type(rules.allocation_strategy).__struct_config__.tag
+    return str(type(rules.allocation_strategy).__struct_config__.tag)
 
 
 def _alpha(rules: AbTestingPolicy, begun: int, discoveries: tuple[int, ...]) -> float:

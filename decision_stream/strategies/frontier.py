@@ -2,6 +2,7 @@
 
 from math import sqrt
 from statistics import NormalDist
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from .models import known_models
 from .protocol import View
 
 _NORMAL = NormalDist()
+_Standing = Literal["in_use", "frontier", "dominated", "infeasible"]
 
 
 def survey(view: View, current: Scored, rules: ParetoPolicy) -> list[Scored]:
@@ -112,11 +114,11 @@ def _dominated(place: Scored, feasible: list[Scored]) -> Scored:
     return place
 
 
-def _standing(place: Scored) -> str:
+def _standing(place: Scored) -> _Standing:
     return "frontier" if not place.code else "dominated" if place.code == "dominated" else "infeasible"
 
 
-def _point(it: Scored, standing: str) -> FrontierPoint:
+def _point(it: Scored, standing: _Standing) -> FrontierPoint:
     return FrontierPoint(
         model=it.estimate.model,
         quality=it.estimate.quality,

@@ -86,8 +86,15 @@ class Strategy(Protocol):
     strategy that does not propose yet.
     """
 
-    name: str
-    complete: bool
+    @property
+    def name(self) -> str:
+        """Under which it stands in policy, journal and metrics."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether it proposes."""
+        ...
 
     def priority(self, policy: Policy) -> int:
         """Higher goes first where two ideas touch the same facet."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -125,7 +125,7 @@ def _axis(key: str, told: Any) -> list[Any] | Dimension:
         raise BadSpace(f"{key}: expected a list of values, or a mapping of low and high, with log or integer")
     if not all(isinstance(told[end], int | float) and isfinite(told[end]) for end in ("low", "high")):
         raise BadSpace(f"{key}: low and high must be numbers")
-    scale = "log" if told.get("log") else "linear"
+    scale: Literal["log", "linear"] = "log" if told.get("log") else "linear"
     try:
         return Dimension(
             name=key, low=told["low"], high=told["high"], scale=scale, is_integer=bool(told.get("integer"))
