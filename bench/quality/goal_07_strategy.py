@@ -78,7 +78,7 @@ def run(quick: bool) -> list[Figure]:
 
 def _regret(goal: str, played: list[Played], told: str, gate: float, anchor: str) -> Figure:
     value = mean(one.regret for one in played)
-    spread = f"sd {stdev(one.regret for one in played):.2f} over {len(played)} seeds; {told}"
+    spread = f"sd {stdev(one.regret for one in played):.3f} over {len(played)} seeds; {told}"
     return Figure(goal, value, spread, f"<= {gate:g}", value <= gate, anchor, "", SEEDS)
 
 

@@ -144,11 +144,11 @@ def told(values: dict[str, str], seeds: Sequence[int]) -> str:
 
 
 def microseconds(contexts: np.ndarray, arms: int) -> str:
-    """CPU time of a choice and its reward of every installed peer, best of three."""
+    """CPU time of a choice and its reward of every installed peer, best of ten."""
     stream, found = Stream(contexts, np.full((len(contexts), arms), 0.5), 0.0), []
     for name, make in makers(stream).items():
         best = float("inf")
-        for _ in range(3):
+        for _ in range(10):
             peer, started = make(0), time.process_time_ns()
             for context in contexts:
                 peer.learn(peer.choose(context), 0.5)
