@@ -9,6 +9,7 @@ from ..model.journal import Transition
 from ..model.lifecycle import DecisionState
 from ..model.state import Alarm, ClosedDecision, ConfigurationVersion, Live, LiveDecision, Watch
 from ..strategies.company import parted
+from ..strategies.limits import QUALITY
 from . import experiments, ledger, recovery
 from .ending import ended, taken_back
 from .execution import execute
@@ -168,17 +169,20 @@ def rollback_failed(turn: Turn, rollback: LiveDecision, reason: str) -> None:
         _reopen(turn, rollback.decision.decision.reverts, DecisionState.ROLLBACK_FAILED, reason)
 
 
-def forget_measurements(turn: Turn, *, keep_baselines: bool = False) -> None:
+def forget_measurements(turn: Turn, *, keep_baselines: bool = False, quality: Alarm | None = None) -> None:
     """Start measuring anew: what was seen under another configuration says nothing about this one.
 
     After a break of the route, or the undoing of what a part of the traffic saw, the configuration is the same as
-    before, so the baselines stay and only the alarms start over.
+    before, so the baselines stay and only the alarms start over. `quality` is the alarm of quality where a ramp told
+    what becomes of it.
     """
     hot = turn.hot
     alarms = {
-        name: Alarm(baseline=alarm.baseline, loads=alarm.loads) if keep_baselines else Alarm()
+        name: replace(alarm, statistics=(), firing_windows=0) if keep_baselines else Alarm()
         for name, alarm in hot.alarms.items()
     }
+    if quality is not None:
+        alarms[QUALITY] = quality
     turn.hot = replace(
         hot,
         live=hot.live if keep_baselines else Live(),

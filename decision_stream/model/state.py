@@ -31,13 +31,15 @@ class Alarm(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     """A sequential alarm.
 
     Its frozen baseline over windows, the running statistics, and for how many windows it fires. `loads` is what is
-    usual at each load where the metric depends on it (packed by `stats.like_load`).
+    usual at each load where the metric depends on it (packed by `stats.like_load`). After a change whose ramp told how
+    quality moves, the baseline is that of before, moved, until as many windows were seen anew: these are `fresh`.
     """
 
     baseline: Moments = Moments()
     statistics: tuple[float, ...] = ()
     firing_windows: int = 0
     loads: bytes = b""
+    fresh: Moments | None = None
 
 
 class Live(Struct, frozen=True, gc=False, kw_only=True, array_like=True):

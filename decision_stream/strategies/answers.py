@@ -51,6 +51,9 @@ def is_reduction(live: LiveDecision) -> bool:
 def _undo(finding: Finding, reason: str, view: View) -> tuple[Idea | None, str]:
     """Attribution first: back to before our own change, else fail over or break the route."""
     running = serving(view.state.cold)
+    if finding.code == "degraded" and any(live.ramp is not None for live in view.state.cold.live):
+        # The alarms do not listen while a ramp is under way: what they heard was before it, and it may be the cure.
+        return None, f"it began before {running}, whose guards compare it with its control"
     if running is not None and not _is_acquitted(finding, view):
         return _back_to(view.configuration, running, finding, f"{reason}; after our own change {running}", view), ""
     known = incident(view.configuration.model, view.state.cold, view.at_ms, view.policy)

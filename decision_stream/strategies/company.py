@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ..model.insight import Insight
 from ..model.policy import Policy
-from ..model.state import Alarm, Company
+from ..model.state import Alarm, Company, HotState
 from ..stats.common_shift import log_ratio
 from ..stats.shiryaev_roberts import level
 from .degradation import Observation
@@ -21,16 +21,18 @@ from .limits import COST, QUALITY
 
 SURE = log(20.0)
 """Log likelihood ratio of a verdict: 20 to 1."""
-LEAST_REPORTS = 8
+LEAST_REPORTS = 6
 """Reports from which it is known how much the others move by chance."""
 MEMORY = 48
 """Reports that are remembered of it: two days of hourly ones."""
 DRIFT_RATE = 0.3
 """Weight of the newest movement in what the others are expected to move by."""
-STEADY = 1.1
+STEADY = 1.25
 """A mean whose values became more by this factor in one report is still being made; its movements tell nothing."""
 OTHER_WORK = log(1.15)
 """A cost per request that is so far from the usual one, in logarithms, is that of other requests or other answers."""
+EXCUSED = 0.01
+"""Points of quality from which an excused loss makes a comparison unfair."""
 _LARGEST = 2.5
 _SURE_SCORE = 1.645
 _NOBODY = Company()
@@ -130,6 +132,18 @@ def repaid(company: Company | None, alarm: Alarm, seen: Observation) -> Company 
     spread = max(seen.deviation, sqrt(alarm.baseline.variance) if alarm.baseline.count > 1 else 0.0)
     still = max(0.0, seen.value - alarm.baseline.mean + 2.0 * spread)
     return company if still >= company.excused else replace(company, excused=still)
+
+
+def is_comparable(hot: HotState, insight: Insight, policy: Policy) -> bool:
+    """Whether what is known of other models may be held against what is measured of the one in use.
+
+    Not while a loss of quality is excused, nor until it is known whose it is: the others are known from longer ago.
+    """
+    company, alarm = hot.company, hot.alarms.get(QUALITY)
+    if company is not None and company.excused >= EXCUSED:
+        return False
+    is_firing = alarm is not None and alarm.firing_windows > 0
+    return not is_firing or cause(hot.alarms, company, insight, policy)[0] is not Cause.OPEN
 
 
 def parted(company: Company | None, *, is_same: bool) -> Company | None:

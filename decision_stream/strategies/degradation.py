@@ -5,7 +5,7 @@ cost by the logarithm), is moved towards the baseline by the tolerated change, a
 (stats/shift_alarm.py). Latency is compared at like load (stats/like_load.py): a surge slows every model down.
 """
 
-from math import asin, log, sqrt
+from math import asin, exp, log, sqrt
 
 from msgspec import Struct
 
@@ -108,12 +108,30 @@ def listened(alarm: Alarm, seen: Observation, rules: DegradationPolicy) -> Alarm
     score = normal_score(seen.value - allowed, usual, least)
     statistics = updated(alarm.statistics, score)
     firing = level(statistics) >= rules.average_run_length
+    baseline, fresh = alarm.baseline, alarm.fresh
+    if fresh is not None and score <= 0.0:
+        fresh = fresh.apply(seen.value)
+        if fresh.count >= rules.baseline_windows:
+            baseline, fresh = fresh, None
     return Alarm(
-        baseline=alarm.baseline,
+        baseline=baseline,
         statistics=statistics,
         firing_windows=min(alarm.firing_windows + 1, 1_000_000) if firing else 0,
         loads=_learned(alarm, seen) if score <= 0.0 else alarm.loads,
+        fresh=fresh,
     )
+
+
+def moved(alarm: Alarm, lost: float, log_ratio: float, error: float) -> Alarm:
+    """The alarm of quality after a change that multiplies quality by exp(log_ratio), give or take `error`.
+
+    It is armed at once: a model that gets worse while a change of it is young would else become what is usual. `lost`
+    points below the baseline were excused before; one error more is. Windows no worse than tolerated make a baseline of
+    their own.
+    """
+    quality = (1.0 - alarm.baseline.mean - lost) * exp(log_ratio - error)
+    mean = min(1.0, max(0.0, 1.0 - quality))
+    return Alarm(baseline=Moments(alarm.baseline.count, mean, alarm.baseline.m2), fresh=Moments())
 
 
 def is_load(alarm: Alarm, insight: Insight, rules: DegradationPolicy, limit_ms: float) -> bool:

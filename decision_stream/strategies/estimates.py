@@ -19,6 +19,11 @@ P95_ERROR = 2.11
 Sqrt(.95 * .05) / density there.
 """
 IMPACT_LEVEL = 0.95
+BETWEEN_HOURS_QUALITY, BETWEEN_HOURS_COST = 0.005, 0.03
+"""Standard deviations of logarithms by which one hour's requests differ from the day's.
+
+The model in use is measured over the last hour, the others over a longer time; a change is for the days to come.
+"""
 SURE = 0.95
 """Probability with which a threshold must hold, and with which one model must be better in all to dominate another."""
 _SURE_SCORE = NormalDist().inv_cdf(SURE)
@@ -219,16 +224,24 @@ def _log_spread(estimate: ModelEstimate) -> float:
 
 
 def impact_of_switch(old: ModelEstimate, new: ModelEstimate) -> PredictedImpact:
-    """Predicted relative change of each objective, with its interval on the log scale."""
+    """Predicted relative change of each objective over the day to come, with its interval on the log scale.
+
+    Requests of other hours are allowed for. How latency follows the load is not: it differs too much by route.
+    """
     return PredictedImpact(
         quality=_relative(
-            old.quality, new.quality, old.quality_stddev / sqrt(old.samples), new.quality_stddev / sqrt(new.samples)
+            old.quality,
+            new.quality,
+            old.quality_stddev / sqrt(old.samples),
+            new.quality_stddev / sqrt(new.samples),
+            BETWEEN_HOURS_QUALITY,
         ),
         cost=_relative(
             old.cost_usd,
             new.cost_usd,
             old.cost_stddev_usd / sqrt(old.samples),
             new.cost_stddev_usd / sqrt(new.samples),
+            BETWEEN_HOURS_COST,
         ),
         latency=_relative(
             old.latency_p95_ms,
@@ -239,12 +252,16 @@ def impact_of_switch(old: ModelEstimate, new: ModelEstimate) -> PredictedImpact:
     )
 
 
-def _relative(old: float, new: float, old_error: float, new_error: float) -> ImpactEstimate | None:
-    """new / old - 1 with an interval on the log scale; None when the old value is zero."""
+def _relative(
+    old: float, new: float, old_error: float, new_error: float, between: float = 0.0
+) -> ImpactEstimate | None:
+    """new / old - 1 with an interval on the log scale; None when a value is zero."""
     if old <= 0.0 or new <= 0.0:
         return None
     ratio = log(new / old)
-    half = NormalDist().inv_cdf(0.5 + IMPACT_LEVEL / 2.0) * sqrt((old_error / old) ** 2 + (new_error / new) ** 2)
+    half = NormalDist().inv_cdf(0.5 + IMPACT_LEVEL / 2.0) * sqrt(
+        (old_error / old) ** 2 + (new_error / new) ** 2 + between**2
+    )
     return ImpactEstimate(
         delta=new / old - 1.0,
         interval=Interval(low=exp(ratio - half) - 1.0, high=exp(ratio + half) - 1.0, level=IMPACT_LEVEL),

@@ -20,6 +20,7 @@ from ..model.policy import ParetoPolicy, Policy
 from ..model.state import HotState
 from ..stats import confidence_sequence
 from .allowance import harms
+from .company import is_comparable
 from .estimates import PARTS, Scored, estimate_in_use, impact_of_switch, scored
 from .frontier import points, reason_of, survey
 from .protocol import NO_PREDICTION, Idea, Opinion, View
@@ -55,6 +56,8 @@ class Pareto:
         occasion = _occasion(view)
         if occasion is None:
             return Opinion(reasons=_NO_OCCASION)
+        if not is_comparable(view.state.hot, view.insight, view.policy):
+            return Opinion(reasons=_NOT_COMPARABLE)
         estimate = estimate_in_use(view.state.hot.live, view.configuration.model)
         if estimate is None or estimate.samples < rules.min_samples:
             samples = 0 if estimate is None else estimate.samples
@@ -222,3 +225,6 @@ def _reason(code: str, detail: str = "", value: float | None = None, limit: floa
 
 
 _NO_OCCASION = (_reason("no_occasion", "nothing presses, nothing is new, and the last change is not a day old"),)
+_NOT_COMPARABLE = (
+    _reason("not_comparable", "quality fell and others may have lost it too, of which less recent things are known"),
+)

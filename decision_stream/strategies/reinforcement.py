@@ -14,19 +14,28 @@ from uuid import NAMESPACE_URL, uuid5
 
 from msgspec.structs import replace
 
-from ..model.decision import Alternative, ConcludeExperiment, Evidence, Interval, ModelSwitch, StartExperiment
+from ..model.decision import (
+    Alternative,
+    ConcludeExperiment,
+    Evidence,
+    Interval,
+    ModelSwitch,
+    PredictedImpact,
+    StartExperiment,
+)
 from ..model.insight import Insight
 from ..model.journal import Alert, Reason
 from ..model.outcome import CONTROL
 from ..model.policy import DAY_MS, HOUR_MS, Policy, ReinforcementPolicy
 from ..model.state import Bandit, Experiment, HotState
 from ..stats import sample_ratio, stopped
+from ..stats.difference import BURN_IN
 from ..stats.empirical_bernstein import DifferenceEvidence
 from . import bandit as bandits
 from . import context as features
 from . import prospects
 from .comparison import MISMATCH_LEVEL, impact_of
-from .estimates import estimate_in_use
+from .estimates import estimate_in_use, estimate_of_arm, impact_of_switch
 from .models import known_models
 from .protocol import Idea, Opinion, View, is_busy
 
@@ -195,7 +204,7 @@ class Reinforcement:
                 ),
             ),
             changes=prospects.change_to(view.configuration, model),
-            impact=impact_of(experiment.samples[CONTROL], experiment.samples[model], _USUAL_CHANGE),
+            impact=_impact(experiment, model, view.configuration.model),
             confidence=round(stopped.shrunken(found, _USUAL_GAIN).above(), 12),
             evidence=tuple(evidence),
             alternatives=tuple(
@@ -205,6 +214,16 @@ class Reinforcement:
             ),
             would_flip=f"a lower bound of the gain below {rules.min_gain:g} instead of {bound.interval.low:.4f}",
         )
+
+
+def _impact(experiment: Experiment, model: str, in_use: str) -> PredictedImpact:
+    """What the arms show; of latency the 95th percentile, for models differ in their tails."""
+    control, arm = experiment.samples[CONTROL], experiment.samples[model]
+    impact = impact_of(control, arm, _USUAL_CHANGE)
+    if impact.latency is None or min(control.quality.count, arm.quality.count) < BURN_IN:
+        return impact
+    tails = impact_of_switch(estimate_of_arm(in_use, control), estimate_of_arm(model, arm))
+    return replace(impact, latency=tails.latency)
 
 
 def _obstacle(view: View, rules: ReinforcementPolicy) -> Reason | None:

@@ -116,7 +116,7 @@ def _attributed(
     whose, ratio = cause(alarms, company, insight, policy)
     if whose is not Cause.SHARED:
         return company
-    alarms[QUALITY] = Alarm(baseline=alarm.baseline)
+    alarms[QUALITY] = replace(alarm, statistics=(), firing_windows=0)
     if company is not None and company.windows:
         lost = company.lost / company.windows
     else:

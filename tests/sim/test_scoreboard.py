@@ -199,6 +199,26 @@ def test_a_promotion_that_leaves_a_model_in_an_incident_is_told_apart(minute, un
     assert (counts["wrong_promotions"], counts["wrong_promotions_unprovoked"]) == (1, unprovoked)
 
 
+def test_what_is_claimed_during_an_incident_is_held_against_what_is_left_of_it():
+    """A model whose price rose twenty times is left within minutes, for a saving that no calm day would show."""
+    it = world(IncidentKind.PRICE_CHANGE, 20.0)
+    played = run(it)
+    (switch,) = (made for made in played.made if made.decision.kind == "model_switch" and 720 <= made.minute < 740)
+    calm = [it.figures(end, troubled=False).cost_usd.mean() for end in (switch.left, switch.target)]
+    assert switch.decision.impact.cost.interval.high < calm[1] / calm[0] - 1.0
+    verdict = judged(it, Accountant(it), replace(played, made=[switch]))
+    assert verdict.stated["impact on cost"] == verdict.held["impact on cost"] == 1
+
+
+def test_arms_spread_as_the_tails_of_their_model_do():
+    it = world()
+    spread = {}
+    for model in ("atlas", "cedar"):
+        sample = it.sample(it.scope, Configuration(model=model), 720, 5_000, "tails", 5_000.0).latency_ms
+        spread[model] = sample.variance**0.5 / sample.mean
+    assert spread["cedar"] > 2.0 * spread["atlas"]
+
+
 def test_the_observer_says_no_score_where_none_was_given():
     it = world(IncidentKind.METRIC_LOSS)
     insight = Observer(it).insight(155, ((START, 1.0),))

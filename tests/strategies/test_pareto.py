@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from decision_stream.engine.measurements import taken_in
 from decision_stream.model.metrics import Cost
 from decision_stream.model.policy import ParetoPolicy, Policy
-from decision_stream.model.state import ColdState, ConfigurationVersion, HotState, Live, ScopeState
+from decision_stream.model.state import ColdState, Company, ConfigurationVersion, HotState, Live, ScopeState
 from decision_stream.strategies.estimates import scored
 from decision_stream.strategies.frontier import probability_of_domination
 from decision_stream.strategies.pareto import Pareto
@@ -81,6 +81,15 @@ def test_long_windows_are_forgotten_as_fast_as_short_ones():
         if minute % 5 == 0:
             long = taken_in(long, replace(insight(minute, cost_usd=0.04), window_ms=5 * 60_000))
     assert long.cost_usd == pytest.approx(short.cost_usd, rel=0.02) and short.cost_usd > 0.03
+
+
+def test_while_a_loss_is_excused_models_are_not_compared():
+    """Others are known from before the requests became harder."""
+    seen = view([estimate("cheap", cost_usd=0.002)])
+    for excused, proposes in ((0.05, False), (0.005, True)):
+        hot = replace(seen.state.hot, company=Company(others=1, excused=excused))
+        opinion = Pareto().propose(replace(seen, state=replace(seen.state, hot=hot)))
+        assert bool(opinion.ideas) is proposes and ("not_comparable" in codes(opinion)) is not proposes
 
 
 def test_what_the_constraints_forbid_does_not_stand_in_the_way_of_the_next_best():

@@ -235,7 +235,15 @@ class _Judge:
         return float(reward[span].mean())
 
     def _of_switch(self, made: Made, target: Configuration) -> list[tuple[str, Interval, float]]:
+        """What was claimed of a switch, against the day that follows; during an incident, against what is left of it.
+
+        Who leaves a model whose price rose tenfold saves nine tenths for as long as that lasts.
+        """
         old, new, day = self._calm(made.left), self._calm(target), self._day(made.minute)
+        incident = self._incident(made.left.model, made.minute) or self._incident(target.model, made.minute)
+        if incident is not None:
+            old, new = self._world.figures(made.left), self._world.figures(target)
+            day = slice(day.start, max(day.start + 1, incident.end_minute // SLOT_MINUTES))
         found = [
             ("gain of a switch", evidence.interval, float((new.utility - old.utility)[day].mean()))
             for evidence in made.decision.evidence
@@ -308,12 +316,16 @@ class _Judge:
 
     def _answers(self, adopted: Adopted) -> bool:
         """Whether a change left a model that an incident befell: what it is worth at other times is no bar then."""
-        return adopted.before.model != adopted.after.model and any(
-            incident.kind in HARMFUL
-            and incident.model == adopted.before.model
-            and incident.start_minute <= adopted.minute < incident.end_minute
-            for incident in self._world.route.incidents
-        )
+        before, after = adopted.before.model, adopted.after.model
+        return before != after and self._incident(before, adopted.minute) is not None
+
+    def _incident(self, model: str, minute: int) -> Incident | None:
+        """The harmful incident that befalls a model at a minute."""
+        for incident in self._world.route.incidents:
+            is_now = incident.start_minute <= minute < incident.end_minute
+            if incident.kind in HARMFUL and incident.model == model and is_now:
+                return incident
+        return None
 
     def _gain(self, made: Made) -> float:
         """The true gain of an experiment's winner in what it was judged by."""

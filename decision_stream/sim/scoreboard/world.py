@@ -16,7 +16,7 @@ from ...model.policy import Policy
 from ..catalog import ATLAS, MODELS
 from ..incidents import Incident, IncidentKind
 from ..policy import SLOW_MS
-from ..world import COST_SPREAD, ERROR_RATE, QUALITY_SPREAD, log_sigma
+from ..world import COST_SPREAD, ERROR_RATE, P95_SCORE, QUALITY_SPREAD, log_sigma
 from .chance import WIDTH, Chance, count, generator, moments, positive
 from .scenario import BEST, DAY_MINUTES, Route, Scenario
 from .surface import by_task
@@ -133,7 +133,7 @@ class RouteWorld:
             slow=count(requests, row[SLOW], normals[1]),
             quality=moments(scored, row[SEEN], QUALITY_SPREAD, normals[2], normals[3], top=1.0),
             cost_usd=positive(requests, row[COST], COST_VARIATION, normals[4], normals[5]),
-            latency_ms=positive(requests, row[MEAN_MS], 1.0, normals[6], normals[7]),
+            latency_ms=positive(requests, row[MEAN_MS], _variation(row), normals[6], normals[7]),
         )
 
     def mirrored(self, configuration: Configuration, slot: int, requests: int) -> ArmSample:
@@ -242,6 +242,12 @@ class RouteWorld:
 
 COST_VARIATION = sqrt(exp(COST_SPREAD**2) - 1.0)
 assert WIDTH >= 8, "a sample takes eight numbers"
+
+
+def _variation(row: list[float]) -> float:
+    """Deviation over mean of a log-normal time with these quantiles: models differ in their tails."""
+    sigma = log(row[P95] / row[P50]) / P95_SCORE
+    return sqrt(exp(sigma * sigma) - 1.0)
 
 
 def _load(minute: np.ndarray, draw: np.random.Generator) -> np.ndarray:
