@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from decision_stream.edge.read_model import Filter
+from decision_stream.edge.read_model import Filter, Unavailable
 from decision_stream.model.command import Autonomy
 from decision_stream.model.policy import Policy, SafetyPolicy
 from tests.browser.chromium import SIZES
@@ -165,6 +165,24 @@ def test_a_dead_listener_is_told_and_found_again(visit):
     with served(engine, port=port):
         page.locator("#status.good").wait_for()
         opened.__exit__(None, None, None)
+
+
+def test_a_read_model_that_is_away_is_told_and_what_was_shown_stays(visit):
+    engine = Engine()
+    engine.switch(CHAT)
+    with served(engine) as address, visit(address) as (page, _):
+        page.locator("#status.good").wait_for()
+        page.get_by_role("table").wait_for()
+        counted = engine.model.statistics
+
+        def away(_tenants):
+            raise Unavailable("no answer")
+
+        engine.model.statistics = away
+        page.get_by_text("the read model does not answer").wait_for()
+        assert page.get_by_role("table").count() == 1
+        engine.model.statistics = counted
+        page.locator("#status.good").wait_for()
 
 
 def test_a_text_from_outside_never_becomes_markup(visit):

@@ -1,11 +1,14 @@
 """The dashboard: strict pages, news as they happen, and no orders from elsewhere."""
 
 import json
+import urllib.error
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
 from fastapi.testclient import TestClient
 
+from decision_stream.edge.api import dashboard
 from decision_stream.edge.api.app import PREFIX, create_app
 from decision_stream.edge.api.dashboard import FILES, PAGES
 from decision_stream.edge.api_settings import ApiSettings
@@ -31,9 +34,11 @@ def test_pages_forbid_everything_that_is_not_theirs(path):
 
 
 def test_no_text_is_ever_set_as_markup_and_nothing_is_loaded_from_elsewhere():
-    script = (PAGES / "app.js").read_text()
-    for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
-        assert forbidden not in script
+    scripts = sorted(PAGES.glob("*.js"))
+    assert len(scripts) >= 8
+    for script in scripts:
+        for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
+            assert forbidden not in script.read_text(), f"{script.name} has {forbidden}"
     page = (PAGES / "index.html").read_text()
     assert "://" not in page and "style=" not in page and "onclick" not in page
 
@@ -76,3 +81,19 @@ def test_a_page_is_told_at_once_and_again_when_something_changes():
         engine.switch(CHAT)
         lines = (line for line in stream if line.startswith(b"data: "))
         assert json.loads(next(lines).removeprefix(b"data: "))["by_state"] == {"awaiting_approval": 1}
+
+
+def test_pages_beyond_the_limit_are_told_to_come_again_and_the_others_share_a_look(monkeypatch):
+    monkeypatch.setattr(dashboard, "LIVE_S", 60.0)
+    engine, looks = Engine(), []
+    counted = engine.model.statistics
+    engine.model.statistics = lambda tenants: looks.append(1) or counted(tenants)
+    with served(engine, ApiSettings(max_listeners=3)) as address, ExitStack() as held:
+        for _ in range(3):
+            stream = held.enter_context(urllib.request.urlopen(f"{address}{PREFIX}/events", timeout=10))
+            assert json.loads(stream.readline().removeprefix(b"data: "))["status"] == "ready"
+        assert looks == [1]
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{address}{PREFIX}/events", timeout=10)
+        assert refused.value.code == 503 and refused.value.headers["Retry-After"] == "10"
+        refused.value.close()

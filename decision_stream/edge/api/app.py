@@ -11,7 +11,7 @@ from ..api_settings import ApiSettings
 from ..read_model import ReadModel
 from . import decisions, operations, ordering, scopes
 from .commands import Sender
-from .context import Context, caller
+from .context import Context
 from .dashboard import add_dashboard, foreign_origin
 from .limits import BoundedBodies
 from .openapi import describe
@@ -36,7 +36,7 @@ def create_app(
     app.include_router(operations.health_router)
     for router in (ordering.router, decisions.router, operations.router, scopes.router):
         app.include_router(router, prefix=PREFIX)
-    add_dashboard(app, model, caught_up, PREFIX, caller)
+    add_dashboard(app, PREFIX)
     describe(app)
 
     def most(scope: Scope) -> int:

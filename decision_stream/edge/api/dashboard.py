@@ -6,18 +6,20 @@ page load from and talk to this listener only, so that a text from the journal c
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from ..api_settings import ApiSettings, is_loopback
-from ..read_model import ReadModel, Unavailable
+from ..read_model import Unavailable
 from .access import Caller
+from .context import Asking, Context, Its
 
 PAGES = Path(__file__).with_name("pages")
 KINDS = {
@@ -36,16 +38,16 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+AWAY = '{"status": "away"}'
+"""Told while what keeps the read model does not answer: what a page shows is old then."""
 LIVE_S = 1.0
 """How often the model is looked at for a listening page; only a difference is sent."""
-MAX_LISTENERS = 200
 
 
-def add_dashboard(
-    app: FastAPI, model: ReadModel, caught_up: Callable[[], bool], prefix: str, caller: Callable[..., Caller]
-) -> None:
+def add_dashboard(app: FastAPI, prefix: str) -> None:
     """Serve the pages at `/` and their live stream at `prefix`/events."""
     listeners = 0
+    looked: dict[frozenset[str] | None, tuple[float, str]] = {}
 
     def page(name: str, kind: str) -> Callable[[], Response]:
         content = (PAGES / name).read_bytes()
@@ -63,11 +65,24 @@ def add_dashboard(
     for path, (name, kind) in FILES.items():
         app.add_api_route(path, page(name, kind), methods=["GET"], include_in_schema=False)
 
+    async def overview(its: Context, asking: Caller) -> str:
+        """What all pages of the same tenants are told, looked at once for them all; empty before the first look."""
+        at, text = looked.get(asking.tenants, (-LIVE_S, ""))
+        if time.monotonic() - at >= LIVE_S:
+            # Those who ask meanwhile are told what was known before.
+            looked[asking.tenants] = time.monotonic(), text
+            try:
+                text = _overview(await asyncio.to_thread(its.model.statistics, asking.tenants), its.caught_up())
+            except Unavailable:
+                text = AWAY
+            looked[asking.tenants] = time.monotonic(), text
+        return text
+
     @app.get(f"{prefix}/events", include_in_schema=False)
-    async def events(request: Request, asking: Annotated[Caller, Depends(caller)]) -> Response:
+    async def events(request: Request, its: Its, asking: Asking) -> Response:
         """Server-sent events: the counts whenever they change, which tells the page to look again."""
         nonlocal listeners
-        if listeners >= MAX_LISTENERS:
+        if listeners >= its.settings.max_listeners:
             return Response("too many pages listen", status_code=503, headers={"Retry-After": "10"})
 
         async def told() -> AsyncIterator[str]:
@@ -76,10 +91,7 @@ def add_dashboard(
             last = ""
             try:
                 while not await request.is_disconnected():
-                    try:
-                        now = _overview(await asyncio.to_thread(model.statistics, asking.tenants), caught_up())
-                    except Unavailable:
-                        now = last
+                    now = await overview(its, asking)
                     # A comment keeps the connection known to be alive to both ends.
                     yield f"data: {now}\n\n" if now != last else ": alive\n\n"
                     last = now

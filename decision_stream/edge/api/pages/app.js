@@ -11,6 +11,11 @@ import {scope, scopes} from "./scopes.js";
 const PAGES = {"": overview, overview, approvals, decision, experiments, experiment, frontier, scopes, scope};
 const RETRY_MS = 2000, REFRESH_MS = 1500;
 const main = document.getElementById("page"), status = document.getElementById("status");
+const STANDING = {
+  ready: ["live", "good"],
+  "catching up": ["catching up with the journal: what is shown may be old", "warn"],
+  away: ["the read model does not answer: what is shown is old; the engine decides without it", "bad"],
+};
 let turn = 0;
 
 /** Show the page of the fragment; one that was asked for meanwhile wins. */
@@ -62,21 +67,25 @@ function say(text, tone) {
 async function live() {
   live.ended?.abort();
   const mine = live.ended = new AbortController();
-  let pending = null;
+  let pending = null, crowded = false;
   const heard = news => {
-    say(news.status === "ready" ? "live" : "catching up with the journal: what is shown may be old", news.status === "ready" ? "good" : "warn");
+    say(...(STANDING[news.status] || STANDING["catching up"]));
+    if (news.status === "away") return;
     const waiting = news.by_state?.awaiting_approval || 0;
     document.getElementById("waiting").textContent = waiting || "";
     pending ??= setTimeout(() => { pending = null; show({quietly: true}); }, REFRESH_MS);
   };
   while (!mine.signal.aborted) {
+    crowded = false;
     try {
       await listen(heard, mine.signal);
     } catch (problem) {
       if (mine.signal.aborted) return;
       if (problem.status === 401) return say("sign in to see more", "warn");
+      crowded = problem.status === 503;
     }
-    say("the API does not answer; what is shown is old", "bad");
+    crowded ? say("too many pages are open: this one is not live; reload it", "warn")
+      : say("the API does not answer; what is shown is old", "bad");
     await new Promise(done => setTimeout(done, RETRY_MS));
   }
 }
