@@ -54,8 +54,12 @@ class Change:
     spec: TopicSpec
 
     def __str__(self) -> str:
-        mend = f"run `{APPLY}`" if self.can_apply else _BY_HAND
-        return f"{self.topic}: found {self.found}, expected {self.expected}; {mend}"
+        return f"{self.topic}: found {self.found}, expected {self.expected}; {self.mend}"
+
+    @property
+    def mend(self) -> str:
+        """What to do about it."""
+        return f"run `{APPLY}`" if self.can_apply else _BY_HAND
 
 
 _BY_HAND = (
@@ -104,7 +108,7 @@ def topic_table(
 
 async def plan(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
     """What differs from the specification; empty when nothing does."""
-    async with _admin(bootstrap_servers) as client:
+    async with admin(bootstrap_servers) as client:
         return await _differences(client, specs)
 
 
@@ -113,7 +117,7 @@ async def apply(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[C
 
     When it returns, every partition has a leader.
     """
-    async with _admin(bootstrap_servers) as client:
+    async with admin(bootstrap_servers) as client:
         for change in await _differences(client, specs):
             if not change.can_apply:
                 continue
@@ -141,7 +145,8 @@ _MISSING = "no such topic"
 
 
 @asynccontextmanager
-async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client that asks and orders about topics. Raises `BrokerUnavailable`."""
     client = AIOKafkaAdminClient(**client_options(bootstrap_servers))
     try:
         await client.start()

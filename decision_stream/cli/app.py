@@ -2,7 +2,7 @@
 
 import typer
 
-from . import demo, facts, recordings, simulation, verbs, worker
+from . import demo, doctor, facts, recordings, simulation, verbs, worker
 from .catalog import catalog_app
 from .common import fail
 from .dead_letters import dlq_app
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Decision engine of an LLM auto-optimizer: insights in, validated and reversible decisions out.",
 )
-for group in (worker, demo, simulation, recordings, facts):
+for group in (worker, doctor, demo, simulation, recordings, facts):
     app.add_typer(group.app)
 app.add_typer(topics_app, name="topics")
 app.add_typer(schema_app, name="schema")

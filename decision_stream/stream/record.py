@@ -282,6 +282,18 @@ def load(scope: str, hot_bytes: bytes | None, cold_bytes: bytes | None, *, gener
     )
 
 
+def check_readable(key: bytes, value: bytes) -> None:
+    """Raise `UnreadableState` for a stored record of a scope, hot or cold, that this version cannot read."""
+    try:
+        record = _cold.decode(value) if key.endswith(COLD_SUFFIX) else _hot.decode(value)
+        if isinstance(record, ColdRecord):
+            _cold_state.decode(record.current)
+    except (msgspec.MsgspecError, ValueError) as fault:
+        raise UnreadableState(f"{key!r}: {fault}") from fault
+    if record.format != FORMAT:
+        raise UnreadableState(f"{key!r}: stored in format {record.format}, this version reads {FORMAT}")
+
+
 def supersedes(new: bytes, old: bytes) -> bool:
     """Whether a stored record counts before another of the same key: by epoch, then by sequence or version.
 
