@@ -93,3 +93,16 @@ def test_shells_complete_commands(shell):
         },
     )
     assert "approve" in done.stdout and "approvals" in done.stdout and "topics" not in done.stdout
+
+
+def test_files_are_checked_and_answered_in_json(tmp_path):
+    assert json.loads(run("schema", "check", "--json").stdout) == []
+    assert json.loads(run("version", "--json").stdout) == {"version": run("version").stdout.strip()}
+    told = run("schema", "export", "--directory", str(tmp_path / "new"), "--json")
+    written = json.loads(told.stdout)
+    assert len(written) > 10 and all(Path(name).is_file() for name in written)
+    assert json.loads(run("schema", "check", "--directory", str(tmp_path / "new"), "--json").stdout) == []
+    file = tmp_path / "settings.yaml"
+    file.write_text("safety: {min_confidence: 0.95}")
+    good = json.loads(run("config", "check", str(file), "--json").stdout)
+    assert good["file"] == str(file) and len(good["policy"]) == 16

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .common import AsJson, Bootstrap, Config, fail, named_kafka, settings_of
+from .common import AsJson, Bootstrap, Config, answer, fail, named_kafka, settings_of
 
 catalog_app = typer.Typer(no_args_is_help=True, help="The catalogue of models: apply a file, show what holds.")
 
@@ -22,6 +22,7 @@ def catalog_apply(
     actor: Annotated[str | None, typer.Option("--as", help="Who orders it; by default the user.")] = None,
     reason: Annotated[str, typer.Option("--reason", "-r", help="Why; it stands in the audit trail.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put the models of a file into the catalogue; `retired: true` ends one, and what the file does not name stays."""
     from ..tools import catalog
@@ -33,10 +34,8 @@ def catalog_apply(
     except catalog.BadCatalog as fault:
         fail(fault)
     models = catalog.changed(wanted, catalog.read(kafka, f"{prefix}catalog"))
-    for model in models:
-        print(f"{model.estimate.model}: {'retired' if model.is_retired else 'put in'}")
-    if not models:
-        print("nothing changed")
+    rows = [{"model": it.estimate.model, "change": "retired" if it.is_retired else "put in"} for it in models]
+    answer(rows, as_json, [f"{row['model']}: {row['change']}" for row in rows], "nothing changed")
     if models and not dry_run:
         shards = settings.policy.knowledge.shards
         who = actor or f"cli:{getpass.getuser()}"

@@ -1,5 +1,6 @@
 """What commands share: options, the settings and the Kafka they name, and how they speak."""
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -87,6 +88,14 @@ def say_all(lines: Iterable[object], otherwise: str) -> None:
     """Each line, or what to say when there is none."""
     told = [str(line) for line in lines] or [otherwise]
     print("\n".join(told))
+
+
+def answer(told: object, as_json: bool, lines: Iterable[object], otherwise: str = "") -> None:
+    """What a command found out: as one JSON document, or as lines for people."""
+    if as_json:
+        print(json.dumps(told))
+    else:
+        say_all(lines, otherwise)
 
 
 def fail(message: object) -> NoReturn:

@@ -2,13 +2,14 @@
 
 import json
 import sys
+from base64 import b64encode
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from .common import AsJson, Bootstrap, Config, fail, named_kafka, settings_of
+from .common import AsJson, Bootstrap, Config, answer, fail, named_kafka, settings_of
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -42,9 +43,17 @@ def dlq_list(
 
 
 @dlq_app.command("show")
-def dlq_show(place: str, config: Config = None, bootstrap_servers: Bootstrap = None) -> None:
-    """Print the untouched bytes of one dead letter; `place` is partition:offset as `dlq list` shows it."""
+def dlq_show(place: str, config: Config = None, bootstrap_servers: Bootstrap = None, as_json: AsJson = False) -> None:
+    """Print the untouched bytes of one dead letter; `place` is partition:offset as `dlq list` shows it.
+
+    As JSON the bytes are in base64, null where there are none.
+    """
     (one,) = _parked(settings_of(config), bootstrap_servers, None, place) or _no_such(place)
+    if as_json:
+        value = None if one.value is None else b64encode(one.value).decode()
+        told = {"place": one.place, "origin": one.letter.id, "code": one.letter.code, "reason": one.letter.reason}
+        print(json.dumps({**told, "value": value}))
+        return
     print(f"{one.letter.id}: {one.letter.code}: {one.letter.reason}", file=sys.stderr)
     sys.stdout.buffer.write(one.value or b"")
 
@@ -56,6 +65,7 @@ def dlq_replay(
     bootstrap_servers: Bootstrap = None,
     code: Annotated[str | None, typer.Option(help="Only this reason code, such as wrong_version.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many would be sent.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send dead letters back to where they came from; what is still bad is parked again."""
     import asyncio
@@ -66,7 +76,8 @@ def dlq_replay(
     parked = _parked(settings, bootstrap_servers, code, place) or (_no_such(place) if place else [])
     if not dry_run:
         asyncio.run(send_back(named_kafka(settings, bootstrap_servers), parked))
-    print(f"{len(parked)} message(s) {'would be ' if dry_run else ''}sent back")
+    told = {"places": [it.place for it in parked], "sent_back": not dry_run}
+    answer(told, as_json, [f"{len(parked)} message(s) {'would be ' if dry_run else ''}sent back"])
 
 
 def _parked(settings: "Settings", bootstrap_servers: str | None, code: str | None, place: str | None):

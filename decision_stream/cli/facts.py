@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import ENGINE_VERSION
-from .common import AsJson
+from .common import AsJson, answer
 
 app = typer.Typer()
 
@@ -32,6 +32,6 @@ def strategies(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def version() -> None:
+def version(as_json: AsJson = False) -> None:
     """Print the version."""
-    print(ENGINE_VERSION)
+    answer({"version": ENGINE_VERSION}, as_json, [ENGINE_VERSION])

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .common import AsJson, Bootstrap, Config, fail, named_kafka, say, say_all, settings_of
+from .common import AsJson, Bootstrap, Config, answer, fail, named_kafka, say, settings_of
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -34,6 +34,7 @@ def replay(
         typer.Option(help="Settings of an earlier time, for what was decided under their policy; may be repeated."),
     ] = None,
     as_demo: Annotated[bool, typer.Option("--demo", help="Replay under the demo's settings.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Step a recording through the core again; fail when a decision or journal record differs by a byte.
 
@@ -59,10 +60,17 @@ def replay(
     done = replay_recording(recorded, settings.policy, policies)
     if done.versions:
         say(f"recorded by {', '.join(done.versions)}: versions and the hashes that hold them are not compared")
-    say_all(
-        done.differences,
-        f"{done.events} events of {done.scopes} scopes, {done.directives} orders, {done.signals} signals: all the same",
-    )
+    counts = f"{done.events} events of {done.scopes} scopes, {done.directives} orders, {done.signals} signals"
+    told = {
+        "events": done.events,
+        "scopes": done.scopes,
+        "orders": done.directives,
+        "signals": done.signals,
+        "left_out": list(recorded.left_out),
+        "versions": list(done.versions),
+        "differences": [str(it) for it in done.differences],
+    }
+    answer(told, as_json, done.differences, f"{counts}: all the same")
     sys.exit(1 if done.differences else 0)
 
 
@@ -79,6 +87,7 @@ def verify(
     recording: Annotated[Path | None, typer.Argument(help="What `demo --record` wrote; without it, the topic.")] = None,
     config: Config = None,
     bootstrap_servers: Bootstrap = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check the journal's hash chain, scope by scope; fail at the first gap or changed record."""
     from ..tools.recording import BadRecording, read_recording
@@ -94,7 +103,14 @@ def verify(
     done = verify_journal(values)
     owners = f"{done.scopes} scopes and {done.aggregates} aggregates"
     whole = f"{done.records} records of {owners}, {done.repeats} repeated byte for byte: the chain is whole"
-    say_all(done.faults, whole)
+    told = {
+        "records": done.records,
+        "scopes": done.scopes,
+        "aggregates": done.aggregates,
+        "repeats": done.repeats,
+        "faults": [str(it) for it in done.faults],
+    }
+    answer(told, as_json, done.faults, whole)
     sys.exit(1 if done.faults else 0)
 
 

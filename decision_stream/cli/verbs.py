@@ -6,6 +6,7 @@ They ask the REST API, so that rights, tenants and the audit trail are the same 
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -50,7 +51,7 @@ def register(app: typer.Typer) -> None:
 
 def approvals(api: Address = None, as_json: AsJson = False) -> None:
     """List what waits for a person."""
-    found = _asked(lambda: Client(api).get("approvals"))["items"]
+    found = _asked(lambda: Client(api).get("approvals"), as_json)["items"]
     if as_json:
         print(json.dumps(found))
         return
@@ -65,14 +66,14 @@ def inspect(
     """Show a decision, a scope with its audit trail, or all scopes."""
     client = Client(api)
     if what is None:
-        scopes = _asked(lambda: client.get("scopes"))["items"]
+        scopes = _asked(lambda: client.get("scopes"), as_json)["items"]
         if as_json:
             print(json.dumps(scopes))
             return
         _show(Table("scope", "events"), [(row["scope"], str(row["events"])) for row in scopes], "no scope is known yet")
     elif "/" in what:
-        decisions = _asked(lambda: client.get("decisions", scope=what))["items"]
-        audit = _asked(lambda: client.get("scopes", *what.split("/"), "audit"))["items"]
+        decisions = _asked(lambda: client.get("decisions", scope=what), as_json)["items"]
+        audit = _asked(lambda: client.get("scopes", *what.split("/"), "audit"), as_json)["items"]
         if as_json:
             print(json.dumps({"scope": what, "decisions": decisions, "audit": audit}))
             return
@@ -80,7 +81,7 @@ def inspect(
         rows = [(str(it["sequence"]), it["verdict"], it.get("actor") or "engine", _codes(it)) for it in audit]
         _show(Table("#", "verdict", "by", "why"), rows, "")
     else:
-        found = _asked(lambda: client.get("decisions", what))
+        found = _asked(lambda: client.get("decisions", what), as_json)
         if as_json:
             print(json.dumps(found))
             return
@@ -91,7 +92,7 @@ def inspect(
 
 def explain(identifier: Identifier, api: Address = None, as_json: AsJson = False) -> None:
     """Tell why: the claim, its evidence, the checks, what was considered, what would have flipped it."""
-    why = _asked(lambda: Client(api).get("decisions", identifier, "explain"))
+    why = _asked(lambda: Client(api).get("decisions", identifier, "explain"), as_json)
     if as_json:
         print(json.dumps(why))
         return
@@ -122,20 +123,41 @@ def evidence_lines(evidence: dict) -> list[str]:
 
 def experiments(
     scope: Annotated[str | None, typer.Option(help="Only of this scope.")] = None,
+    running: Annotated[bool | None, typer.Option("--running/--ended", help="Only these; both by default.")] = None,
     api: Address = None,
     as_json: AsJson = False,
 ) -> None:
-    """List experiments begun and concluded, newest first."""
-    client = Client(api)
-    kinds = ("start_experiment", "conclude_experiment")
-    found = [
-        row for kind in kinds for row in _asked(lambda k=kind: client.get("decisions", kind=k, scope=scope))["items"]
-    ]
-    found.sort(key=lambda row: (row["at_ms"], row["id"]), reverse=True)
+    """List experiments, newest first: who stands where, with its interval, and why it is not over yet."""
+    # Asked for as HTTP writes them.
+    only = None if running is None else str(running).lower()
+    found = _asked(lambda: Client(api).get("experiments", scope=scope, running=only), as_json)["items"]
     if as_json:
         print(json.dumps(found))
         return
-    _decisions(found, "no experiment was begun yet")
+    table = Table("id", "scope", "state", "gain of each challenger", "why it is not over")
+    table.columns[0].no_wrap = True
+    rows = [(it["id"], it["scope"], it["state"], *experiment_cells(it)) for it in found]
+    _show(table, rows, "no experiment was begun yet")
+
+
+def experiment_cells(row: dict[str, Any]) -> tuple[str, str]:
+    """The gain of each challenger with its interval, and why the experiment is not over; blanks before any report.
+
+    >>> gain = {"gain": 0.02, "interval": {"low": -0.01, "high": 0.05}, "fraction": 0.4}
+    >>> course = {"comparisons": {"terse": gain}, "status": {"detail": "no winner yet"}, "sample_ratio": {}}
+    >>> experiment_cells({"running": True, "course": course})
+    ('terse +0.0200 (-0.0100 to +0.0500), 40% of the planned evidence', 'no winner yet')
+    """
+    course = row["course"] or {}
+    gains = [
+        f"{name} {it['gain']:+.4f} ({it['interval']['low']:+.4f} to {it['interval']['high']:+.4f}), "
+        f"{it['fraction']:.0%} of the planned evidence"
+        for name, it in sorted(course.get("comparisons", {}).items())
+    ]
+    why = course.get("status", {}).get("detail", "") if row["running"] else ""
+    if course.get("sample_ratio", {}).get("mismatch"):
+        why = f"units do not arrive in the ordered shares (p {course['sample_ratio']['p_value']:.2g}); {why}"
+    return "\n".join(gains), why
 
 
 def _decision_verb(verb: str):
@@ -173,7 +195,8 @@ def _scope_verb(verb: str):
     return order
 
 
-def _asked(ask, as_json: bool = False) -> Any:
+def _asked(ask: Callable[[], Any], as_json: bool) -> Any:
+    """The answer; else the end, with what was refused also as JSON where that was asked for."""
     try:
         return ask()
     except ApiFault as fault:

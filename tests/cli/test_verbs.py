@@ -4,14 +4,16 @@ import json
 from hashlib import sha256
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from decision_stream.cli.app import app
-from decision_stream.cli.verbs import evidence_lines
+from decision_stream.cli.verbs import evidence_lines, experiment_cells
 from decision_stream.edge.api_settings import ApiSettings, ApiToken
 from decision_stream.model.command import Autonomy
 from decision_stream.model.policy import Policy, SafetyPolicy
 from tests.edge.engine import Engine
+from tests.edge.fleet import PlayedFleet
 from tests.edge.served import served
 
 CHAT = "acme/support/chat"
@@ -68,8 +70,12 @@ def test_what_is_not_known_or_not_there_ends_with_2(engine):
         assert json.loads(run(address, "experiments", "--json").stdout) == []
         missing = run(address, "approve", "unknown")
         assert missing.exit_code == 2 and "unknown decision" in missing.stderr
-    gone = run(address, "approvals")
-    assert gone.exit_code == 2 and "start `decision-stream api`" in gone.stderr
+        refused = run(address, "explain", "unknown", "--json")
+        assert refused.exit_code == 2 and json.loads(refused.stdout)["status"] == 404
+    for words in (["approvals"], ["experiments"], ["inspect"], ["inspect", CHAT], ["explain", "it"], ["pin", CHAT]):
+        gone = run(address, *words)
+        assert gone.exit_code == 2 and "start `decision-stream api`" in gone.stderr
+        assert json.loads(run(address, *words, "--json").stdout)["status"] == 0
 
 
 def test_the_token_is_taken_from_the_environment(engine):
@@ -85,3 +91,49 @@ def test_the_token_is_taken_from_the_environment(engine):
 def test_the_terms_of_a_predicted_gain_are_told_largest_first():
     told = evidence_lines({"method": "linear_contributions", "contributions": {"load": -0.01, "intercept": 0.1}})
     assert told[1:] == ["  +0.1000 intercept", "  -0.0100 load"]
+
+
+def test_experiments_are_told_with_their_intervals_and_why_they_are_not_over():
+    fleet = PlayedFleet(90)
+    with served(fleet) as address:
+        rows = json.loads(run(address, "experiments", "--running", "--json").stdout)
+        assert rows and all(row["running"] and row["course"]["comparisons"] for row in rows)
+        told = run(address, "experiments", "--running").stdout
+        assert rows[0]["id"] in told and "of the planned evidence" in told
+        every = json.loads(run(address, "experiments", "--json").stdout)
+        ended = json.loads(run(address, "experiments", "--ended", "--json").stdout)
+        assert {row["id"] for row in rows} | {row["id"] for row in ended} == {row["id"] for row in every}
+        scope = rows[0]["scope"]
+        of_scope = json.loads(run(address, "experiments", "--scope", scope, "--json").stdout)
+        assert {row["scope"] for row in of_scope} == {scope}
+
+
+def test_units_that_go_astray_stand_before_everything_else():
+    course = {"status": {"detail": "no winner yet"}, "sample_ratio": {"mismatch": True, "p_value": 0.0002}}
+    assert experiment_cells({"running": True, "course": course}) == (
+        "",
+        "units do not arrive in the ordered shares (p 0.0002); no winner yet",
+    )
+
+
+def leaves(command, *path: str):
+    """Every command that does something, with the words that call it."""
+    if not hasattr(command, "commands"):
+        yield " ".join(path), command
+        return
+    for name, inner in command.commands.items():
+        yield from leaves(inner, *path, name)
+
+
+def test_every_command_that_answers_does_so_in_json_too():
+    # These run until they are told to stop; settings are shown as JSON in any case.
+    without = {"run", "api", "demo", "broker start", "config show"}
+    for name, command in leaves(get_command(app)):
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert ("--json" in options) == (name not in without), name
+
+
+def test_the_verbs_of_an_operator_are_all_there():
+    names = {name for name, _ in leaves(get_command(app))}
+    wanted = "approve reject cancel rollback pause resume pin unpin explain experiments inspect approvals doctor"
+    assert set(wanted.split()) <= names
