@@ -4,13 +4,9 @@ import asyncio
 import json
 import subprocess
 import time
-from contextlib import closing
-from hashlib import sha256
-from socket import create_server
 from types import SimpleNamespace
 
 import msgspec
-import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
@@ -18,13 +14,11 @@ from msgspec.structs import replace
 
 from decision_stream import ENGINE_VERSION
 from decision_stream.broker.topics import admin, apply, topic_table
-from decision_stream.edge.api_settings import ApiSettings, ApiToken
+from decision_stream.edge.api_settings import ApiSettings
 from decision_stream.model.journal import JournalRecord
 from decision_stream.model.policy import Policy
-from decision_stream.tools import doctor
 from decision_stream.tools.doctor import Finding, Level, Subject, clock, examine
 from decision_stream.wire.codec import encode
-from tests.edge.redis_server import RedisServer
 from tests.factories import SCOPE, insight
 from tests.kafka.bench import Bench, read_topic
 from tests.kafka.test_command_line import command, environment
@@ -209,50 +203,6 @@ async def test_fresh_dead_letters_are_counted_by_reason(bench):
     assert of(await examine(subject(bench)), "letters").told.endswith("2 not_json")
 
 
-async def test_a_kafka_that_takes_connections_and_says_nothing_is_not_waited_for(bench, monkeypatch):
-    monkeypatch.setattr(doctor, "PATIENCE_S", 1.0)
-    with closing(create_server(("127.0.0.1", 0))) as mute:
-        found = await examine(subject(bench, address=f"127.0.0.1:{mute.getsockname()[1]}"))
-    assert "no answer within 1 s" in of(found, "broker").told
-    assert not [it for it in found if it.what in ("topics", "group", "schemas")]
-
-
-async def test_a_redis_that_is_away_or_forgets_is_told_without_its_password(own_redis: RedisServer):
-    told = subject(
-        Bench(bootstrap_servers="", app_id="a", prefix="p.", partitions=1),
-        address=None, api=ApiSettings(redis_url=own_redis.url),
-    )  # fmt: skip
-    away = of(await examine(told), "redis")
-    assert away.level is Level.FAIL and "decisions go on" in away.told and "canary" not in str(away)
-    own_redis.start()
-    assert of(await examine(told), "redis").level is Level.OK
-    own_redis.configure(maxmemory="1000000", **{"maxmemory-policy": "allkeys-lru"})
-    found = [it for it in await examine(told) if it.what == "redis"]
-    assert [it.level.value for it in found] == ["ok", "warn", "warn"] and "allkeys-lru" in found[1].told
-
-
-async def test_an_api_that_anybody_could_use_and_tokens_that_nobody_can(bench):
-    import datetime
-
-    ended = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    vera = ApiToken(name="vera", sha256=sha256(b"x").hexdigest(), expires_at=ended)
-    bare = Bench(bootstrap_servers="", app_id="a", prefix="p.", partitions=1)
-    open_to_all = of(await examine(subject(bare, address=None, api=ApiSettings(host="0.0.0.0"))), "api")
-    assert open_to_all.level is Level.FAIL and "others can reach" in open_to_all.told
-    stale = of(await examine(subject(bare, address=None, api=ApiSettings(tokens=(vera,)))), "api")
-    assert stale.level is Level.WARN and "vera has expired" in stale.told
-
-
-async def test_a_read_model_that_cannot_be_kept_is_told(tmp_path):
-    bare = Bench(bootstrap_servers="", app_id="a", prefix="p.", partitions=1)
-    (tmp_path / "model").write_bytes(b"something else entirely " * 100)
-    broken = ApiSettings(database=str(tmp_path / "model"))
-    one = of(await examine(subject(bare, address=None, api=broken)), "read model")
-    assert one.level is Level.FAIL and "not a database" in one.told and "delete it" in one.fix
-    fresh = ApiSettings(database=str(tmp_path / "new" / "model"))
-    assert of(await examine(subject(bare, address=None, api=fresh)), "read model").level is Level.OK
-
-
 def test_the_command_ends_with_1_when_something_is_broken_and_with_0_otherwise(bench):
     told = environment(bench, DS_MONITORING__METRICS_PORT="0")
 
@@ -273,13 +223,3 @@ def test_the_command_ends_with_1_when_something_is_broken_and_with_0_otherwise(b
     assert away.returncode == 1 and "\nfail  broker     no Kafka answers at 127.0.0.1:9" in away.stdout
     misspelt = run(DS_SAFETY__MAX_COST_INCRAESE="1", DS_KAFKA__PARTITIONS="none")
     assert misspelt.returncode == 1 and misspelt.stdout.count("\nfail  settings") == 2
-
-
-@pytest.mark.parametrize("package", ["aiokafka", "faust-streaming"])
-def test_a_library_of_another_version_is_named_with_the_one_that_was_tested(monkeypatch, package):
-    from decision_stream.tools.doctor import installed
-
-    real = installed.version
-    monkeypatch.setattr(installed, "version", lambda name: "9.9" if name == package else real(name))
-    (fault,) = installed.installed()
-    assert fault.level is Level.FAIL and fault.told.startswith(f"{package} 9.9, tested with ")
