@@ -134,8 +134,42 @@ def test_news_arrive_without_reloading_and_do_not_sweep_away_a_reason(visit):
         assert page.get_by_label("Reason").first.input_value() == "let me think"
         page.get_by_label("Reason").first.fill("")
         page.locator("h2").click()
+        opened = page.get_by_role("article").filter(has_text=CHAT)
+        opened.get_by_text("Evidence", exact=True).first.click()
         engine.switch("acme/support/mail")
         expect(page.get_by_role("article")).to_have_count(3, timeout=15_000)
+        expect(opened.locator("details")).to_have_attribute("open", "")
+        expect(page.locator("details[open]")).to_have_count(1)
+        assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_an_order_whose_answer_is_lost_may_be_given_again_and_counts_once(visit):
+    engine = Engine(CAREFUL)
+    identifier = engine.switch(CHAT)
+    with served(engine) as address, visit(address) as (page, seen):
+        shown(page, f"decision/{identifier}")
+        keys, cut = [], True
+
+        def lose(route):
+            nonlocal cut
+            keys.append(route.request.headers["idempotency-key"])
+            if cut:
+                cut = False
+                route.fetch()
+                route.abort()
+            else:
+                route.continue_()
+
+        page.route("**/approve**", lose)
+        seen.may_be_down = True
+        page.get_by_label("Reason").fill("as planned")
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_text("No answer came").wait_for()
+        page.get_by_role("button", name="Approve").click()
+        page.locator("h2 + p .chip", has_text="monitoring").wait_for()
+    assert len(keys) == 2 and len(set(keys)) == 1
+    moves = [it["to_state"] for it in engine.model.decision(identifier)["transitions"]]
+    assert moves.count("approved") == 1
 
 
 def test_two_people_who_judge_at_once_are_told(visit):

@@ -28,13 +28,14 @@ async function show({quietly = false} = {}) {
   try {
     content = await page(decodeURIComponent(argument || ""), () => show({quietly: true}));
   } catch (problem) {
-    if (quietly && !problem.status) return;
+    // What is shown stays, rather old than none, when the answer is late, missing or refused for the moment.
+    if (quietly && (!problem.status || problem.status === 429 || problem.status >= 500)) return;
     content = problem.status === 401 ? signIn() : [make("h2", {}, "Not to be had"), make("p", {class: "problem"}, told(problem))];
   }
   if (mine !== turn) return;
   main.removeAttribute("aria-busy");
   if (quietly && isTyping()) return;
-  main.replaceChildren(...content.flat(Infinity).filter(Boolean));
+  replaced(content.flat(Infinity).filter(Boolean));
   document.title = `${main.querySelector("h2")?.textContent || "decision_stream"} · decision_stream`;
   for (const link of document.querySelectorAll("nav a"))
     link.getAttribute("href") === "#/" + (name || "") ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
@@ -55,7 +56,20 @@ function signIn() {
     make("form", {onsubmit: enter}, make("label", {for: "token"}, "Token"), secret, make("button", {class: "go"}, "Sign in"))];
 }
 
-// A reason that is being typed, and an opened detail, are not swept away by news.
+/** New content in place of the old; what was opened stays open, and the focus stays where it was. */
+function replaced(content) {
+  const opened = new Set([...main.querySelectorAll("details[open]")].map(placeOf));
+  const focused = main.contains(document.activeElement) && document.activeElement !== main ? placeOf(document.activeElement) : null;
+  main.replaceChildren(...content);
+  for (const detail of main.querySelectorAll("details")) detail.open = opened.has(placeOf(detail));
+  if (focused) [...main.querySelectorAll("a, button, summary, [tabindex]")].find(node => placeOf(node) === focused)?.focus({preventScroll: true});
+}
+
+// By the card it is in and by what it says: the nodes themselves are made anew.
+const placeOf = node => [node.closest("article")?.querySelector("a")?.href, node.closest("section")?.ariaLabel, node.tagName,
+  (node.tagName === "DETAILS" ? node.firstElementChild : node).textContent].join("|");
+
+// A reason that is being typed is not swept away by news.
 const isTyping = () => [...main.querySelectorAll("input")].some(input => input.value || input === document.activeElement);
 
 function say(text, tone) {

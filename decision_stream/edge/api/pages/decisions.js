@@ -68,6 +68,9 @@ export function orders(row, after) {
   const name = "reason-" + row.id;
   const reason = make("input", {id: name, type: "text", maxlength: 1000, autocomplete: "off", required: true});
   const told = make("p", {role: "status"});
+  // Of one order, however often it is sent: an answer may be lost after the order was taken.
+  const key = `${Date.now()}-${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
+  let tries = 0;
   const order = verb => async event => {
     if (!reason.value.trim()) {
       told.textContent = "Say why: the reason is kept in the audit trail.";
@@ -81,7 +84,7 @@ export function orders(row, after) {
     told.className = "";
     try {
       const done = await ask(`/decisions/${encodeURIComponent(row.id)}/${verb}?wait=${WAIT_S}`, {
-        method: verb === "rollback" ? "POST" : "PUT", key: crypto.randomUUID(),
+        method: verb === "rollback" ? "POST" : "PUT", key: `${key}-${verb}-${tries}`,
         body: {reason: reason.value.trim(), expected_state: row.state},
       });
       told.textContent = done.verdict ? `${labelOf(verb)}: ${words(done.verdict)}` : "The order is sent; the engine has not answered yet.";
@@ -89,7 +92,9 @@ export function orders(row, after) {
       reason.value = "";
       setTimeout(after, 700);
     } catch (problem) {
-      told.textContent = problem.status ? problem.message : "The API does not answer; nothing was ordered.";
+      // What was refused may be ordered anew; what was not answered is the same order.
+      if (problem.status) tries += 1;
+      told.textContent = problem.status ? problem.message : "No answer came, so it may have been taken. Ordering it again is safe: it counts once.";
       told.className = "problem";
       buttons.forEach(button => { button.disabled = false; });
     }
