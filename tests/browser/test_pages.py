@@ -14,7 +14,7 @@ from tests.edge.served import served
 
 CHAT, RERANK = "acme/support/chat", "globex/search/rerank"
 CAREFUL = Policy(safety=SafetyPolicy(autonomy=Autonomy.APPROVE))
-PAGES = ("", "approvals", "experiments", "frontier", "scopes")
+PAGES = ("", "approvals", "decisions", "experiments", "frontier", "scopes")
 TOOLS = "globex/agents/tools"
 
 
@@ -92,6 +92,26 @@ def test_a_scope_shows_its_configuration_how_it_came_about_and_what_it_saved(vis
         assert "between $" in page.get_by_role("region", name="Saved so far").inner_text()
         shown(page, "")
         assert "saved, between" in page.locator("main").inner_text()
+
+
+def test_all_decisions_and_scopes_are_reached_page_by_page(visit):
+    engine = Engine(CAREFUL)
+    for number in range(101):
+        engine.switch(f"acme/support/route-{number:03}")
+    with served(engine) as address, visit(address, "phone") as (page, _):
+        shown(page, "")
+        page.get_by_role("link", name="awaiting approval").click()
+        page.get_by_role("heading", name="Decisions: awaiting approval").wait_for()
+        for _ in range(2):
+            before = page.url
+            page.get_by_role("link", name="Older decisions").click()
+            page.wait_for_function("before => location.href !== before", arg=before)
+            page.wait_for_selector("main:not([aria-busy]) h2")
+        expect(page.get_by_role("link", name="acme/support/route-000")).to_have_count(1)
+        expect(page.get_by_role("link", name="Older decisions")).to_have_count(0)
+        shown(page, "scopes")
+        page.get_by_role("link", name="More scopes").click()
+        page.get_by_role("link", name="acme/support/route-100").wait_for()
 
 
 def test_a_waiting_decision_is_approved_with_a_reason_in_the_inbox(visit):

@@ -2,6 +2,7 @@
 import {ask} from "./api.js";
 import {count, dollars, empty, make, part, share, words} from "./dom.js";
 import {decisionTable} from "./decisions.js";
+import {listLink, older} from "./list.js";
 
 const NEWEST = 20;
 
@@ -13,9 +14,9 @@ export async function overview() {
     waiting ? make("p", {class: "notice"}, make("a", {href: "#/approvals"}, `${waiting} ${waiting === 1 ? "decision waits" : "decisions wait"} for approval`)) : null,
     make("div", {class: "numbers"}, tiles(counts)),
     part("Decisions by state", counts.decisions
-      ? make("div", {class: "numbers small"}, Object.entries(counts.by_state).map(([state, some]) => tile(count(some), words(state))))
+      ? make("div", {class: "numbers small"}, Object.entries(counts.by_state).map(([state, some]) => tile(count(some), listLink({state}, words(state)))))
       : empty("No decision was made yet. Send insights to the topic, or run `decision-stream demo --dashboard`.")),
-    part("Newest decisions", decisionTable(newest.items, "Newest decisions")),
+    part("Newest decisions", decisionTable(newest.items, "Newest decisions"), older({}, newest.next)),
   ];
 }
 

@@ -2,12 +2,15 @@
 import {ask, scopePath} from "./api.js";
 import {chip, count, dollars, empty, make, number, part, percent, share, table, when, words} from "./dom.js";
 import {decisionLink, decisionTable, scopeLink} from "./decisions.js";
+import {older} from "./list.js";
 
-export async function scopes() {
-  const {items} = await ask("/scopes");
+const ROWS = 100;
+
+export async function scopes(query) {
+  const {items, next} = await ask(`/scopes?limit=${ROWS}&${new URLSearchParams(query)}`);
   return [make("h2", {}, "Scopes"), items.length
     ? table("Scopes", ["Scope", "Events", "Last heard of"], items.map(row => [scopeLink(row.scope), count(row.events), when(row.at_ms)]))
-    : empty("No scope is known yet. A scope appears with its first insight.")];
+    : empty("No scope is known yet. A scope appears with its first insight."), older({}, next, "scopes", "More scopes")];
 }
 
 export async function scope(name) {
@@ -26,7 +29,7 @@ export async function scope(name) {
     part("Configuration in use", settings(now.configuration.configuration)),
     part("How it came about", history(now.configuration.history)),
     part("Budget", now.budget && budget(now.budget)),
-    part("Decisions", decisionTable(rows.items)),
+    part("Decisions", decisionTable(rows.items), older({scope: name}, rows.next)),
     part("Audit trail", table("Audit trail", ["#", "When", "Verdict", "By", "Why"], audit.items.map(it =>
       [String(it.sequence), when(it.at_ms), words(it.verdict), it.actor || "engine", (it.reasons || []).map(one => words(one.code)).join(", ")]))),
   ];
