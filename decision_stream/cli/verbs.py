@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..tools.client import ADDRESS, ApiFault, Client
-from .common import AsJson
+from .common import AsJson, say
 
 CONFLICT = 409
 Identifier = Annotated[str, typer.Argument(help="Id of the decision, as `approvals` and `inspect` show it.")]
@@ -24,6 +24,10 @@ Why = Annotated[str, typer.Option("--reason", "-r", help="Why; it stands in the 
 Key = Annotated[str | None, typer.Option("--key", help="Idempotency key: the same order twice is one.")]
 Seen = Annotated[str | None, typer.Option("--expected-state", help="Refuse when the decision is in another state.")]
 Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait for the engine's verdict.", min=0.0, max=30.0)]
+Limit = Annotated[
+    int, typer.Option("--limit", help="Rows at most; whether there are more is told.", min=1, max=100_000)
+]
+ROWS = 1_000
 
 DECISION_VERBS = {
     "approve": "Let a waiting decision go.",
@@ -49,9 +53,9 @@ def register(app: typer.Typer) -> None:
         app.command()(verb)
 
 
-def approvals(api: Address = None, as_json: AsJson = False) -> None:
+def approvals(limit: Limit = ROWS, api: Address = None, as_json: AsJson = False) -> None:
     """List what waits for a person."""
-    found = _asked(lambda: Client(api).get("approvals"), as_json)["items"]
+    found = _listed(Client(api), "approvals", most=limit, as_json=as_json)
     if as_json:
         print(json.dumps(found))
         return
@@ -60,20 +64,21 @@ def approvals(api: Address = None, as_json: AsJson = False) -> None:
 
 def inspect(
     what: Annotated[str | None, typer.Argument(help="A decision's id or a scope; without it, all scopes.")] = None,
+    limit: Limit = ROWS,
     api: Address = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a decision, a scope with its audit trail, or all scopes."""
     client = Client(api)
     if what is None:
-        scopes = _asked(lambda: client.get("scopes"), as_json)["items"]
+        scopes = _listed(client, "scopes", most=limit, as_json=as_json)
         if as_json:
             print(json.dumps(scopes))
             return
         _show(Table("scope", "events"), [(row["scope"], str(row["events"])) for row in scopes], "no scope is known yet")
     elif "/" in what:
-        decisions = _asked(lambda: client.get("decisions", scope=what), as_json)["items"]
-        audit = _asked(lambda: client.get("scopes", *what.split("/"), "audit"), as_json)["items"]
+        decisions = _listed(client, "decisions", most=limit, as_json=as_json, scope=what)
+        audit = _listed(client, "scopes", *what.split("/"), "audit", most=limit, as_json=as_json)
         if as_json:
             print(json.dumps({"scope": what, "decisions": decisions, "audit": audit}))
             return
@@ -124,13 +129,14 @@ def evidence_lines(evidence: dict) -> list[str]:
 def experiments(
     scope: Annotated[str | None, typer.Option(help="Only of this scope.")] = None,
     running: Annotated[bool | None, typer.Option("--running/--ended", help="Only these; both by default.")] = None,
+    limit: Limit = ROWS,
     api: Address = None,
     as_json: AsJson = False,
 ) -> None:
     """List experiments, newest first: who stands where, with its interval, and why it is not over yet."""
     # Asked for as HTTP writes them.
     only = None if running is None else str(running).lower()
-    found = _asked(lambda: Client(api).get("experiments", scope=scope, running=only), as_json)["items"]
+    found = _listed(Client(api), "experiments", most=limit, as_json=as_json, scope=scope, running=only)
     if as_json:
         print(json.dumps(found))
         return
@@ -204,6 +210,13 @@ def _asked(ask: Callable[[], Any], as_json: bool) -> Any:
             print(json.dumps({"status": fault.status, "detail": str(fault)}))
         print(f"decision-stream: {fault}", file=sys.stderr)
         sys.exit(1 if fault.status == CONFLICT else 2)
+
+
+def _listed(client: Client, *path: str, most: int, as_json: bool, **query: Any) -> list[dict[str, Any]]:
+    rows, has_more = _asked(lambda: client.items(*path, most=most, **query), as_json)
+    if has_more:
+        say(f"only the first {len(rows)}; more with --limit")
+    return rows
 
 
 def _done(verb: str, done: dict[str, Any], as_json: bool) -> None:

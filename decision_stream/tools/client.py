@@ -12,6 +12,8 @@ ADDRESS = "DECISION_STREAM_API"
 TOKEN = "DECISION_STREAM_TOKEN"
 DEFAULT_ADDRESS = "http://127.0.0.1:8080"
 GRACE_S = 10.0
+PAGE = 200
+"""Rows asked for at once; the API may give fewer."""
 
 
 class ApiFault(Exception):
@@ -32,6 +34,16 @@ class Client:
     def get(self, *path: str, **query: Any) -> Any:
         """The JSON at a path, its parts given apart. Raises `ApiFault`."""
         return self._ask("GET", path, query, None, None)
+
+    def items(self, *path: str, most: int, **query: Any) -> tuple[list[dict[str, Any]], bool]:
+        """The rows of a list, page after page, and whether there are more than `most`. Raises `ApiFault`."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.get(*path, **{**query, "limit": min(PAGE, most - len(found))})
+            found += page["items"]
+            if page["next"] is None or len(found) >= most:
+                return found, page["next"] is not None
+            query["cursor"] = page["next"]
 
     def order(self, method: str, *path: str, body: dict[str, Any], key: str | None, wait_s: float) -> Any:
         """Send an order and wait for the engine's verdict. Raises `ApiFault`."""

@@ -137,3 +137,14 @@ def test_the_verbs_of_an_operator_are_all_there():
     names = {name for name, _ in leaves(get_command(app))}
     wanted = "approve reject cancel rollback pause resume pin unpin explain experiments inspect approvals doctor"
     assert set(wanted.split()) <= names
+
+
+def test_lists_are_read_page_after_page_and_what_is_left_out_is_told(engine):
+    for number in range(7):
+        engine.switch(f"acme/support/route-{number}")
+    with served(engine, ApiSettings(max_page=3)) as address:
+        assert len(json.loads(run(address, "approvals", "--json").stdout)) == 7
+        assert len(json.loads(run(address, "inspect", "--json").stdout)) == 7
+        cut = run(address, "inspect", "--json", "--limit", "4")
+        assert len(json.loads(cut.stdout)) == 4 and "only the first 4" in cut.stderr
+        assert "only" not in run(address, "inspect", "--limit", "7").stderr

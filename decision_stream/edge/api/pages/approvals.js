@@ -1,13 +1,15 @@
 // The inbox: what waits for a person, why, how risky it is, and what happens if nothing is done.
 import {ask} from "./api.js";
 import {chip, make, number, sentence, when, within, words} from "./dom.js";
+import {older} from "./list.js";
 import {bodyOf, claim, evidence, impact, orders, scopeLink} from "./decisions.js";
 
-export async function approvals(_, again) {
-  const {items} = await ask("/approvals");
+export async function approvals(query, again) {
+  const {items, next} = await ask(`/approvals?${new URLSearchParams(query)}`);
   return [
     make("h2", {}, "Approvals"),
     items.length ? items.map(row => card(row, again)) : make("p", {class: "empty"}, "Nothing waits for you."),
+    older({}, next, "approvals", "More that wait"),
   ];
 }
 
