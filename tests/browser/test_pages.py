@@ -107,7 +107,7 @@ def test_all_decisions_and_scopes_are_reached_page_by_page(visit):
             page.get_by_role("link", name="Older decisions").click()
             page.wait_for_function("before => location.href !== before", arg=before)
             page.wait_for_selector("main:not([aria-busy]) h2")
-        expect(page.get_by_role("link", name="acme/support/route-000")).to_have_count(1)
+        expect(page.locator("main tbody tr")).to_have_count(1)
         expect(page.get_by_role("link", name="Older decisions")).to_have_count(0)
         shown(page, "scopes")
         page.get_by_role("link", name="More scopes").click()

@@ -155,8 +155,8 @@ async def test_a_topic_that_was_made_anew_is_told(bench):
     async with admin(bench.bootstrap_servers) as client:
         await client.delete_topics([bench.topic("insights")])
     await apply(bench.bootstrap_servers, subject(bench).specs)
-    fault = of([it for it in await examine(subject(bench)) if it.level is Level.FAIL], "group")
-    assert "committed up to 20, but the topic ends at 0" in fault.told and "adopt_topics" in fault.fix
+    fault = of([it for it in await examine(subject(bench)) if it.level is Level.FAIL], "state")
+    assert f"{bench.prefix}insights was deleted and created again" in fault.told and "adopt_topics" in fault.fix
 
 
 async def test_senders_that_speak_otherwise_are_told_with_topic_and_field(bench):

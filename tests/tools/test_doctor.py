@@ -8,6 +8,7 @@ from socket import create_server
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from decision_stream.broker.topics import topic_table
@@ -163,6 +164,13 @@ def test_copies_that_are_fine_are_not_spoken_of():
 def test_the_group_is_told_as_kafka_sees_it(state, members, told):
     (one,) = group._members(state, members, 3)
     assert one.told == told and (one.level is Level.OK) == (told.startswith("2") and state == "Stable")
+
+
+def test_a_place_beyond_the_end_is_told_as_lost():
+    part = TopicPartition("ds.insights", 2)
+    (one,) = group.gone({part: 20}, {part: 0}, {part: 7})
+    assert one.level is Level.FAIL and "committed up to 20, but the topic ends at 7" in one.told
+    assert group.gone({part: 5}, {part: 5}, {part: 5}) == []
 
 
 def test_records_that_are_read_are_counted_in_one_line():

@@ -50,7 +50,7 @@ async def examine(subject: Subject) -> list[Finding]:
 
 
 async def _kafka(subject: Subject, address: str) -> list[Finding]:
-    from . import clock, cluster, group, records
+    from . import clock, cluster, group, identity, records
 
     found = await _examined("broker", cluster.broker(address, subject.replication))
     if any(it.level is Level.FAIL for it in found):
@@ -63,6 +63,8 @@ async def _kafka(subject: Subject, address: str) -> list[Finding]:
     if not any(it.level is Level.FAIL for it in topics):
         names = {spec.name: spec.partitions for spec in subject.specs}
         found += await _examined("group", group.group(address, subject.app_id, subject.prefix, names))
+        changelog = f"{subject.app_id}-scope-state-changelog"
+        found += await _examined("state", identity.identity(address, subject.prefix, changelog, names[changelog]))
         found += await _examined(
             "records", records.records(address, subject.prefix, subject.app_id, names, subject.policy_hash)
         )

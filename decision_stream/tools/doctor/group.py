@@ -69,8 +69,8 @@ def gone(
                 fail(
                     "group",
                     f"{where}: committed up to {committed[part]}, but the topic ends at {ends[part]}: "
-                    "it was deleted and created again, or its broker lost what it had",
-                    "if that is meant, start the workers once with kafka.adopt_topics (docs/operations.md)",
+                    "the broker lost what it had",
+                    "restore it: workers would pass over what comes up to that offset as if it were known",
                 )
             )
         elif committed[part] < begins[part]:
