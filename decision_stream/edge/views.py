@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
 
 from ..engine.guard import judge
 from ..model.metrics import ArmSample
@@ -26,7 +26,7 @@ def scope_view(stored: StoredScope, policy: Policy) -> dict[str, Any]:
         "at_ms": hot.at_ms,
         "events": stored.sequence,
         "configuration": configuration_view(cold),
-        "live": to_builtins(hot.live) if hot.live.weight else None,
+        "live": _named(hot.live) if hot.live.weight else None,
         "autonomy": (cold.autonomy or policy.safety.autonomy).value,
         "pinned_by": cold.pinned_by,
         "breaker": breaker_view(cold),
@@ -51,8 +51,13 @@ def scope_view(stored: StoredScope, policy: Policy) -> dict[str, Any]:
         "tombstones": {change: to_builtins(it) for change, it in sorted(cold.tombstones.items())},
         "recovery": to_builtins(cold.recovery),
         "counters": to_builtins(cold.counters),
-        "trials": [to_builtins(trial) for trial in cold.trials],
+        "trials": [_named(trial) for trial in cold.trials],
     }
+
+
+def _named(value: Struct) -> dict[str, Any]:
+    """The fields by name, also of what is stored as a list."""
+    return {name: to_builtins(getattr(value, name)) for name in value.__struct_fields__}
 
 
 def configuration_view(cold: ColdState) -> dict[str, Any]:

@@ -5,12 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import uvicorn
 from msgspec.structs import replace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from decision_stream.edge.api.app import create_app
-from decision_stream.edge.api.server import listening
+from decision_stream.edge.api.server import Listener, listening
 from decision_stream.edge.api_settings import ApiSettings
 from tests.edge.engine import Engine
 
@@ -25,7 +24,7 @@ def served(
     """Serve until the block ends; yields the address. Port 0 is any free one. `on_status` is told of each answer's."""
     told = replace(settings or ApiSettings(), port=port)
     app = create_app(engine.model, told, lambda: engine, lambda: True)
-    server = uvicorn.Server(listening(_Watched(app, on_status), told))
+    server = Listener(listening(_Watched(app, on_status), told), app.state.context.ending, takes_signals=False)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

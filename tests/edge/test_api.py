@@ -172,6 +172,14 @@ def test_the_statistics_of_decisions_are_rates_of_what_was_counted():
     assert sum(told["by_state"].values()) == told["decisions"] > 0
 
 
+def test_what_is_measured_of_a_scope_is_told_by_name():
+    engine = Engine()
+    engine.switch(CHAT)
+    live = client(engine).get(f"{PREFIX}/scopes/{CHAT}").json()["live"]
+    assert abs(live["quality"] - 0.9) < 0.01 and abs(live["cost_usd"] - 0.02) < 0.001
+    assert abs(live["latency_p95_ms"] - 2_000.0) < 10.0 and abs(live["error_rate"] - 0.01) < 0.001
+
+
 def test_money_saved_is_told_of_a_scope_and_of_all_together():
     engine = PlayedFleet(60)
     api = client(engine)

@@ -97,3 +97,13 @@ def test_pages_beyond_the_limit_are_told_to_come_again_and_the_others_share_a_lo
             urllib.request.urlopen(f"{address}{PREFIX}/events", timeout=10)
         assert refused.value.code == 503 and refused.value.headers["Retry-After"] == "10"
         refused.value.close()
+
+
+def test_a_listener_that_ends_ends_the_streams_of_open_pages_and_cuts_none(caplog):
+    with ExitStack() as held:
+        with served(Engine()) as address:
+            stream = held.enter_context(urllib.request.urlopen(f"{address}{PREFIX}/events", timeout=10))
+            assert stream.readline().startswith(b"data: ")
+        # A stream that was cut would raise here: its last chunk would be missing.
+        assert b"data" not in stream.read()
+    assert [it.getMessage() for it in caplog.records if it.levelname == "ERROR"] == []

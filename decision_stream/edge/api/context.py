@@ -33,6 +33,8 @@ class Context:
     requests: Rate = field(init=False)
     orders: Rate = field(init=False)
     lockout: Lockout = field(init=False)
+    # Set when the listener ends: whatever goes on by itself, such as a stream, ends then.
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
     counted: dict[Any, tuple[float, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

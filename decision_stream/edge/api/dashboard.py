@@ -5,6 +5,7 @@ page load from and talk to this listener only, so that a text from the journal c
 """
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -90,12 +91,13 @@ def add_dashboard(app: FastAPI, prefix: str) -> None:
             listeners += 1
             last = ""
             try:
-                while not await request.is_disconnected():
+                while not its.ending.is_set() and not await request.is_disconnected():
                     now = await overview(its, asking)
                     # A comment keeps the connection known to be alive to both ends.
                     yield f"data: {now}\n\n" if now != last else ": alive\n\n"
                     last = now
-                    await asyncio.sleep(LIVE_S)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(its.ending.wait(), LIVE_S)
             finally:
                 listeners -= 1
 

@@ -105,7 +105,7 @@ async def _serve(settings: ApiSettings, engine: Engine, listens_on: socket.socke
         projector = Projector(model, servers, prefix, engine.partitions, engine.changelog)
         commands = Commands(producer, prefix, model)
         app = create_app(model, settings, lambda: commands, lambda: projector.caught_up, engine.policy)
-        listener = _Listener(listening(app, settings), takes_signals=stop is None)
+        listener = Listener(listening(app, settings), app.state.context.ending, takes_signals=stop is None)
         beside = [projector.run()]
         if settings.webhook.url:
             beside.append(Webhook(settings.webhook, servers, prefix, f"{engine.app_id}-webhook").run())
@@ -142,12 +142,21 @@ def _bound(settings: ApiSettings) -> socket.socket:
     return socket.create_server(address[:2], family=family, backlog=BACKLOG)
 
 
-class _Listener(uvicorn.Server):
-    """Ends with status 0 when it is told to stop; the stock server raises the signal again after its clean end."""
+class Listener(uvicorn.Server):
+    """Ends with status 0 when it is told to stop; the stock server raises the signal again after its clean end.
 
-    def __init__(self, config: uvicorn.Config, takes_signals: bool) -> None:
+    `ending` is set when it begins to end, before it waits for what is being answered.
+    """
+
+    def __init__(self, config: uvicorn.Config, ending: asyncio.Event, *, takes_signals: bool) -> None:
         super().__init__(config)
         self._takes_signals = takes_signals
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, end what goes on by itself, and wait for the rest."""
+        self._ending.set()
+        await super().shutdown(sockets)
 
     def stop(self) -> None:
         """Answer what was asked, then end."""

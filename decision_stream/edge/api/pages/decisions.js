@@ -63,7 +63,7 @@ export function evidence(body) {
 
 /** Fields and buttons for the orders that this state allows; `after` is called when one was taken. */
 export function orders(row, after) {
-  const verbs = ORDERS[row.state] || [];
+  const verbs = (ORDERS[row.state] || []).filter(verb => verb !== "rollback" || mayBeUndone(row));
   if (!verbs.length) return null;
   const name = "reason-" + row.id;
   const reason = make("input", {id: name, type: "text", maxlength: 1000, autocomplete: "off", required: true});
@@ -105,5 +105,8 @@ export function orders(row, after) {
       type: "button", class: verb === "approve" || verb === "resume" ? "go" : "no", onclick: order(verb),
     }, labelOf(verb)))), told);
 }
+
+// A rollback cannot be rolled back, and an experiment that is over has left nothing to undo.
+const mayBeUndone = row => row.kind !== "rollback" && !(row.kind === "start_experiment" && row.state === "completed");
 
 const labelOf = verb => LABELS[verb] || sentence(verb);

@@ -11,14 +11,17 @@ export function make(tag, attributes, ...children) {
   return node;
 }
 
-/** A table that scrolls sideways in its own box on a narrow screen; a row is a list of texts and nodes. */
+/**
+ * A table; a row is a list of texts and nodes. On a narrow screen the rows of one with more than three columns become
+ * cards, which its roles would not survive by themselves.
+ */
 export function table(caption, heads, rows) {
-  const cell = (value, place) => make("td", {"data-head": heads[place]}, value ?? "–");
-  return make("div", {class: heads.length > 4 ? "wide many" : "wide", tabindex: "0", role: "group", "aria-label": caption},
-    make("table", {},
+  const cell = (value, place) => make("td", {role: "cell", "data-head": heads[place], "data-none": value === "–" || !value?.toString().length}, value ?? "–");
+  return make("div", {class: heads.length > 3 ? "wide many" : "wide", tabindex: "0", role: "group", "aria-label": caption},
+    make("table", {role: "table"},
       make("caption", {class: "unseen"}, caption),
-      make("thead", {}, make("tr", {}, heads.map(head => make("th", {scope: "col"}, head)))),
-      make("tbody", {}, rows.map(row => make("tr", {}, row.map(cell))))));
+      make("thead", {role: "rowgroup"}, make("tr", {role: "row"}, heads.map(head => make("th", {role: "columnheader", scope: "col"}, head)))),
+      make("tbody", {role: "rowgroup"}, rows.map(row => make("tr", {role: "row"}, row.map(cell))))));
 }
 
 /** A titled part of a page; nothing at all when it has no content. */
@@ -55,6 +58,7 @@ export const between = (interval, shown = number) => (interval ? `${shown(interv
 
 /** A time to come, roughly. */
 export function within(ms) {
+  if (ms <= 0) return "at the engine's next look";
   const minutes = Math.round(ms / 60000);
   if (minutes < 90) return `in ${minutes} min`;
   return minutes < 2880 ? `in ${Math.round(minutes / 60)} h` : `in ${Math.round(minutes / 1440)} d`;

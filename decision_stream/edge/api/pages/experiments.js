@@ -49,8 +49,9 @@ function mismatch(course) {
 
 function standing(course) {
   const reached = Math.max(0, ...Object.values(course.comparisons).map(it => it.fraction || 0));
+  const told = sentence(course.status.detail || course.status.code);
   return make("p", {}, course.status.over ? "Ready to be concluded: " : "Not over yet: ",
-    `${sentence(course.status.detail || course.status.code)}. ${share(Math.min(1, reached))} of the planned evidence is in.`);
+    `${told}.${/planned/.test(told) ? "" : ` ${share(Math.min(1, reached))} of the planned evidence is in.`}`);
 }
 
 function arms(course) {

@@ -89,13 +89,24 @@ export function scatter(rows, {xLabel, yLabel, logX = false, label}) {
   const y = scale(shown.flatMap(row => [row.y, row.yLow ?? row.y, row.yHigh ?? row.y]), 330, 20, {pad: 0.12});
   svg.append(shape("line", {class: "grid", x1: 50, x2: 590, y1: 340, y2: 340}), shape("line", {class: "grid", x1: 50, x2: 50, y1: 10, y2: 340}));
   svg.append(shape("text", {x: 590, y: 372, "text-anchor": "end"}, `${xLabel} →`), shape("text", {x: 56, y: 18}, `↑ ${yLabel}`));
+  const taken = [];
+  // A name goes to the first of four places around its dot where no other stands; sizes are those of a phone.
+  const named = (row, left, top) => {
+    const wide = 10.5 * row.name.length, places = [[11, -8], [11, 24], [-11, -8], [-11, 24]];
+    if (left > 480) places.reverse();
+    const box = ([dx, dy]) => ({left: dx > 0 ? left + dx : left + dx - wide, right: dx > 0 ? left + dx + wide : left + dx, top: top + dy - 17, bottom: top + dy + 5});
+    const isFree = it => it.left >= 0 && it.right <= 600 && taken.every(other =>
+      it.right < other.left || it.left > other.right || it.bottom < other.top || it.top > other.bottom);
+    const [dx, dy] = places.find(place => isFree(box(place))) || places[0];
+    taken.push(box([dx, dy]));
+    return shape("text", {x: left + dx, y: top + dy, "text-anchor": dx > 0 ? "start" : "end"}, row.name);
+  };
   const front = shown.filter(row => row.front).sort((a, b) => a.x - b.x);
   if (front.length > 1) svg.append(shape("polyline", {class: "front", points: front.map(row => `${x(row.x)},${y(row.y)}`).join(" ")}));
   for (const row of shown) {
     if (Number.isFinite(row.yLow)) svg.append(shape("line", {class: "whisker", x1: x(row.x), x2: x(row.x), y1: y(row.yLow), y2: y(row.yHigh)}));
     svg.append(shape("circle", {class: "point " + (row.tone || ""), cx: x(row.x), cy: y(row.y), r: row.size || 7}));
-    const end = x(row.x) > 480;
-    svg.append(shape("text", {x: x(row.x) + (end ? -11 : 11), y: y(row.y) - 8, "text-anchor": end ? "end" : "start"}, row.name));
+    svg.append(named(row, x(row.x), y(row.y)));
   }
   for (const value of [Math.min(...shown.map(row => row.x)), Math.max(...shown.map(row => row.x))])
     svg.append(shape("text", {x: x(value), y: 356, "text-anchor": "middle"}, value.toPrecision(2)));

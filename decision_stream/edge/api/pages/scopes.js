@@ -38,7 +38,7 @@ export async function scope(name) {
 const pairs = rows => make("dl", {}, rows.map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 
 function live(now) {
-  return now && pairs([["quality", number(now.quality)], ["cost of a request", "$" + number(now.cost_usd)], ["p95", number(now.latency_p95_ms) + " ms"],
+  return now && pairs([["quality", number(now.quality)], ["cost of a request", "$" + number(now.cost_usd)], ["latency, p95", number(now.latency_p95_ms) + " ms"],
     ["errors", share(now.error_rate)]]);
 }
 
