@@ -161,6 +161,12 @@ async def _torment(
         is_first = False
         if options.quick and time.monotonic() > deadline:
             break
+    # A fault that met no running worker did not happen: now it meets one.
+    for kind in chosen:
+        if kind not in {injection.kind for injection in nemesis.injections}:
+            await nemesis.settled()
+            await nemesis.inject(kind, wait=True)
+            say(f"{len(nemesis.injections):4} {kind}: made up for; {nemesis.kills} killed")
 
 
 async def _drained(traffic: Traffic) -> None:
