@@ -264,7 +264,8 @@ class BanditArm(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     touched: int = 0
     successes: float = 0.0
     failures: float = 0.0
-    suspicions: tuple[float, ...] = ()
+    # A number here is one of two CUSUMs that were kept before: nothing is suspected.
+    suspicions: tuple[float, ...] | float = ()
 
 
 class Bandit(Struct, frozen=True, gc=False, kw_only=True):

@@ -254,7 +254,7 @@ def _beta_state(bandit: Bandit) -> Watched[BetaState]:
 
 
 def _suspicions(bandit: Bandit) -> dict[str, tuple[float, ...]]:
-    return {name: arm.suspicions for name, arm in bandit.arms.items() if arm.suspicions}
+    return {name: told for name, arm in bandit.arms.items() if isinstance(told := arm.suspicions, tuple) and told}
 
 
 def _with_linear(bandit: Bandit, name: str, state: Watched[LinearState]) -> Bandit:

@@ -1,11 +1,13 @@
 """The bandit's bookkeeping: known arms, new arms, arms that change, and shares that are a distribution."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from decision_stream.model.policy import ReinforcementPolicy
-from decision_stream.model.state import Bandit
+from decision_stream.model.state import Bandit, BanditArm
 from decision_stream.strategies import bandit as bandits
 from decision_stream.strategies.bandit import LEAST_SHARE, MAX_ARMS, believed, learnt, prepared, primed, shares
 from decision_stream.strategies.reward import expected_reward
@@ -90,6 +92,19 @@ def test_an_arm_that_changes_starts_anew_and_one_that_does_not_stays(algorithm):
     assert alarms == 1
     assert believed(bandit, CONTEXT, ("a",), rules).means[0] == pytest.approx(0.4, abs=0.05)
     assert believed(bandit, CONTEXT, ("b",), rules).means[0] == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_arms_that_an_earlier_version_wrote_are_read_and_go_on(algorithm):
+    """It kept two numbers at the end of an arm, where the statistics of the bets are now."""
+    rules = rules_of(algorithm)
+    bandit = taught(rules, {"a": 0.8})
+    fields = msgspec.to_builtins(bandit.arms["a"], builtin_types=(bytes,))
+    written = msgspec.msgpack.encode([*fields[:6], 1.5, 0.0])
+    old = replace(bandit, arms={"a": msgspec.msgpack.decode(written, type=BanditArm)})
+    assert believed(old, CONTEXT, ("a",), rules) == believed(bandit, CONTEXT, ("a",), rules)
+    after, changed = learnt(old, "a", CONTEXT, 0.8, 0.9, rules)
+    assert not changed and isinstance(after.arms["a"].suspicions, tuple)
 
 
 def test_the_arms_are_bounded_and_those_served_are_kept():
