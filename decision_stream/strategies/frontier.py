@@ -24,7 +24,17 @@ def survey(view: View, current: Scored, rules: ParetoPolicy) -> list[Scored]:
     limits, in_use = _limits(view, current, rules), view.configuration.model
     places = [_placed(view, scored(known[model], rules), limits) for model in sorted(known) if model != in_use]
     feasible = [place for place in places if not place.code]
-    return [place if place.code else _dominated(place, feasible) for place in places]
+    if len(feasible) < 2:
+        return places
+    best = max([it.estimate.quality for it in feasible])
+    cheapest = min([it.estimate.cost_usd for it in feasible])
+    # Who is best or cheapest is dominated by none: mostly that settles it.
+    return [
+        place
+        if place.code or place.estimate.quality >= best or place.estimate.cost_usd <= cheapest
+        else _dominated(place, feasible)
+        for place in places
+    ]
 
 
 def probability_of_domination(one: Scored, other: Scored) -> float:

@@ -53,4 +53,7 @@ def provider_of(model: str, policy: Policy, cold: ColdState) -> str:
     for said in (None if listed is None else listed.estimate, told):
         if said is not None and said.provider is not UNSET:
             return said.provider
-    return next((it.provider for it in policy.catalog if it.model == model and it.provider is not UNSET), model)
+    for it in policy.catalog:
+        if it.model == model and it.provider is not UNSET:
+            return it.provider
+    return model

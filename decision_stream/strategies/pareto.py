@@ -27,6 +27,7 @@ from .protocol import NO_PREDICTION, Idea, Opinion, View
 from .recommendations import SWITCH_MODEL, recommended, refused, used
 from .situation import cost_pressure, performance_degradation, since_change_ms
 
+LOOK_MS = 5 * 60_000
 SETTLED_WEIGHT = 45.0
 """Effective windows after which the measurements of the model in use change little any more (of at most 50)."""
 
@@ -135,9 +136,6 @@ def _utility(it: Scored) -> float:
 
 def _occasion(view: View) -> str | None:
     """Why to look now; None when there is none (seed §4.3: pressure, degradation, or a day without a change)."""
-    since_ms = since_change_ms(view)
-    if since_ms is None or since_ms >= view.policy.pareto.reconsider_ms:
-        return "not changed for long"
     if cost_pressure(view):
         return "cost pressure"
     if performance_degradation(view):
@@ -146,7 +144,16 @@ def _occasion(view: View) -> str | None:
         return "news of a candidate"
     if view.state.hot.live.weight < SETTLED_WEIGHT:
         return "the model in use is still being measured"
-    return "recommended" if recommended(view, SWITCH_MODEL) else None
+    if recommended(view, SWITCH_MODEL):
+        return "recommended"
+    since_ms = since_change_ms(view)
+    is_long_ago = since_ms is None or since_ms >= view.policy.pareto.reconsider_ms
+    return "not changed for long" if is_long_ago and _is_time_to_look(view.insight) else None
+
+
+def _is_time_to_look(insight: Insight) -> bool:
+    """Whether five minutes of the clock were completed by this window: settled estimates do not turn within fewer."""
+    return insight.at_ms // LOOK_MS != (insight.at_ms - insight.window_ms) // LOOK_MS
 
 
 def _untaken(asked: dict[str, Recommendation], places: list[Scored], chosen: str | None) -> tuple[Reason, ...]:
@@ -224,7 +231,7 @@ def _reason(code: str, detail: str = "", value: float | None = None, limit: floa
     return Reason(source="pareto", code=code, detail=detail, value=value, limit=limit)
 
 
-_NO_OCCASION = (_reason("no_occasion", "nothing presses, nothing is new, and the last change is not a day old"),)
+_NO_OCCASION = (_reason("no_occasion", "nothing presses, nothing is new, and it is not time to look again"),)
 _NOT_COMPARABLE = (
     _reason("not_comparable", "quality fell and others may have lost it too, of which less recent things are known"),
 )

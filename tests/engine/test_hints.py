@@ -48,7 +48,7 @@ def test_models_are_compared_anew_only_on_an_occasion():
     assert reasons(pressed, "pareto")[-1][0] != "no_occasion"
     degraded = later(settled(), 150, hints=Hints(performance_degradation=True))
     assert reasons(degraded, "pareto")[-1][0] != "no_occasion"
-    after_a_day = later(settled(), 150 + 1_440)
+    after_a_day = later(settled(), 150 + 1_440 + 2)
     assert reasons(after_a_day, "pareto")[-1][0] != "no_occasion"
     news = later(settled(), 150, candidates=(estimate("new", samples=500),))
     assert reasons(news, "pareto")[-1][0] != "no_occasion"

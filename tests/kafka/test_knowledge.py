@@ -176,7 +176,7 @@ async def test_what_was_learnt_is_exported_from_the_state_and_imported_by_a_comm
     await bench.publish("signals", [(pool.encode(), encode(it)) for it in told_by])
     await bench.wait_for("journal", lambda found: len(heard(found, "gather")) == 5)
     told = await asyncio.to_thread(ordered, bench, "learn", "export", "--out", str(out))
-    assert told == "cheap against shared: 5 scopes, 2500 scored requests\n" and "tenant0" not in out.read_text()
+    assert told == "shared against cheap: 5 scopes, 2500 scored requests\n" and "tenant0" not in out.read_text()
     await asyncio.to_thread(ordered, bench, "learn", "import", str(out), "--tenant", "elsewhere", "--as", "user:ada")
     entries = await bench.wait_for("journal", lambda found: len(heard(found, "govern")) == 1)
     (applied,) = heard(entries, "govern")

@@ -1,11 +1,13 @@
 """The Pareto strategy: proven gains only, rankings that units and bystanders cannot change."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
 from msgspec.structs import replace
 
 from decision_stream.engine.measurements import taken_in
+from decision_stream.engine.step import step
 from decision_stream.model.metrics import Cost
 from decision_stream.model.policy import ParetoPolicy, Policy
 from decision_stream.model.state import ColdState, Company, ConfigurationVersion, HotState, Live, ScopeState
@@ -188,3 +190,17 @@ def test_domination_is_a_matter_of_probability():
     better = estimate("a", quality=0.95, cost_usd=0.015, p95_ms=1_500.0)
     assert probability(better, estimate("b")) > 0.99
     assert probability(replace(better, cost_usd=0.03), estimate("b")) < 0.01
+
+
+def test_a_settled_route_is_looked_at_every_five_minutes_and_at_once_when_there_is_news():
+    state, looked = ScopeState(scope=SCOPE), []
+    for minute in range(160):
+        told = (estimate("other", cost_usd=0.019, samples=2_000 + 1_000 * (minute >= 151)),)
+        seen = insight(minute, candidates=told)
+        state, effects = step(state, seen, Policy())
+        if all(reason.code != "no_occasion" for reason in effects.reasons if reason.source == "pareto"):
+            looked.append(minute)
+    settled = [minute for minute in looked if minute > 125]
+    assert len(settled) == 8 and 151 in settled
+    regular = [minute for minute in settled if minute != 151]
+    assert {b - a for a, b in pairwise(regular)} == {5}
