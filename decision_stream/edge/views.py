@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from ..engine.guard import judge
+from ..engine.guard import judge_ramp
 from ..model.metrics import ArmSample
 from ..model.outcome import CONTROL
 from ..model.policy import Policy
@@ -138,7 +138,7 @@ def ramp_view(live: LiveDecision, policy: Policy) -> dict[str, Any]:
     """A ramp: its weight, the sums of both arms, and what each guard reads."""
     ramp = live.ramp
     assert ramp is not None
-    readings = judge(ramp.step_treatment, ramp.step_control, live.decision.impact, policy, ramp.blocks)
+    readings = judge_ramp(ramp, live.decision.impact, policy)
     gain = compare(ramp.control, ramp.treatment, policy.pareto.weights)
     return {
         "id": live.decision.id,

@@ -12,6 +12,7 @@ from ..model.decision import Evidence, ImpactEstimate, Interval, PredictedImpact
 from ..model.insight import Metric
 from ..model.metrics import ArmSample
 from ..model.policy import Policy
+from ..model.state import Ramp
 from ..stats.blocks import Blocks
 from ..stats.guardrail import Verdict, guardrail
 from ..stats.moments import Moments
@@ -57,17 +58,20 @@ def judge(
     impact: PredictedImpact,
     policy: Policy,
     blocks: Mapping[str, Blocks] = NO_BLOCKS,
+    reference: ArmSample | None = None,
 ) -> list[Reading]:
     """Readings of the guards that have enough data, in a fixed order.
 
     `treatment` and `control` are the sums since the weights were last changed, `blocks` what was seen before, by
     metric (see `closed`). A margin is what was promised plus what the constraints allow, as a share of the control's
     mean: a switch that was announced to cost 5 % more is no harm at 5 %. For errors and slow requests it is in points.
+    The mean is that of `reference`, the control over the whole ramp; of `control` where there is no other.
     """
     safety, limits = policy.safety, policy.threshold_based.performance
+    usual = reference or control
     margins = {
-        Metric.QUALITY: safety.max_quality_degradation * control.quality.mean,
-        Metric.COST: (max(0.0, _promised(impact.cost)) + safety.max_cost_increase) * control.cost_usd.mean,
+        Metric.QUALITY: safety.max_quality_degradation * usual.quality.mean,
+        Metric.COST: (max(0.0, _promised(impact.cost)) + safety.max_cost_increase) * usual.cost_usd.mean,
         Metric.ERRORS: limits.max_error_rate / 2.0,
         Metric.LATENCY: 0.05,
     }
@@ -101,6 +105,14 @@ def judge(
             )
         )
     return readings
+
+
+def judge_ramp(ramp: Ramp, impact: PredictedImpact, policy: Policy) -> list[Reading]:
+    """Readings of a ramp, over all its steps.
+
+    Near full weight the control gets so few requests that a step may bring no score of it at all.
+    """
+    return judge(ramp.step_treatment, ramp.step_control, impact, policy, ramp.blocks, ramp.control)
 
 
 def closed(treatment: ArmSample, control: ArmSample, blocks: Mapping[str, Blocks]) -> dict[str, Blocks]:

@@ -14,7 +14,7 @@ from ..model.metrics import ArmSample
 from ..model.outcome import CONTROL, TREATMENT, Outcome
 from ..model.state import LiveDecision, Ramp
 from ..stats.difference import BURN_IN
-from .guard import Reading, closed, judge
+from .guard import Reading, closed, judge_ramp
 from .orders import order_for
 from .rollback import roll_back
 from .turn import Turn
@@ -65,7 +65,7 @@ def _taken_in(turn: Turn, live: LiveDecision, ramp: Ramp, outcome: Outcome) -> t
             step_control=ramp.step_control.merge(control),
         )
     live = turn.put(replace(live, ramp=ramp))
-    readings = judge(ramp.step_treatment, ramp.step_control, live.decision.impact, turn.policy, ramp.blocks)
+    readings = judge_ramp(ramp, live.decision.impact, turn.policy)
     turn.learned("ramp_requests", float(ramp.treatment.requests - treatment.requests), float(ramp.treatment.requests))
     return live, readings
 

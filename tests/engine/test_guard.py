@@ -3,12 +3,14 @@
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
-from decision_stream.engine.guard import closed, judge
+from decision_stream.engine.guard import closed, judge, judge_ramp
 from decision_stream.model.decision import PredictedImpact
 from decision_stream.model.insight import Metric
 from decision_stream.model.metrics import ArmSample
 from decision_stream.model.policy import Policy, SafetyPolicy
+from decision_stream.model.state import Ramp
 from decision_stream.stats.moments import Moments
 
 POLICY = Policy()
@@ -102,3 +104,21 @@ def test_a_cost_that_was_promised_is_no_harm():
 def test_too_little_data_says_nothing(requests):
     few = window(Random(2), requests, 0.1, 1.0)
     assert judge(few, few, PredictedImpact(), POLICY) == []
+
+
+def test_a_step_without_a_score_of_the_control_still_has_its_margin():
+    """Near full weight the control gets few requests: by a mean of nothing the margin would be nothing."""
+    draw = Random(8)
+    treatment, control = window(draw, 1_500, 0.8, 0.02), window(draw, 1_500, 0.8, 0.02)
+    unscored = replace(window(draw, 40, 0.8, 0.02), quality=Moments())
+    ramp = Ramp(
+        weight=0.95,
+        treatment=treatment,
+        control=control,
+        step_treatment=window(draw, 700, 0.8, 0.02),
+        step_control=unscored,
+        blocks=closed(treatment, control, {}),
+    )
+    quality = judge_ramp(ramp, PredictedImpact(), POLICY)[0]
+    assert quality.metric is Metric.QUALITY and quality.margin == pytest.approx(0.04, abs=0.001)
+    assert quality.allows(1.0)

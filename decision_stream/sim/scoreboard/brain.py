@@ -1,6 +1,6 @@
 """The engine as a player: every event goes through the pure `step`, proposals in turn."""
 
-from ...engine.guard import Reading, judge
+from ...engine.guard import Reading, judge_ramp
 from ...engine.step import step
 from ...model.actuation import Directive
 from ...model.decision import Proposal
@@ -29,6 +29,5 @@ class Engine:
         """What the guards of a running ramp say now; empty without one."""
         for live in self.state.cold.live:
             if live.ramp is not None and live.state is DecisionState.MONITORING and live.ramp.weight < 1.0:
-                ramp = live.ramp
-                return judge(ramp.step_treatment, ramp.step_control, live.decision.impact, self._policy, ramp.blocks)
+                return judge_ramp(live.ramp, live.decision.impact, self._policy)
         return []

@@ -5,7 +5,7 @@ Everything is a vector over slots of five minutes, worked out once for a configu
 
 from dataclasses import dataclass, replace
 from functools import cache
-from math import exp, log, pi, sqrt
+from math import erf, exp, log, pi, sqrt
 
 import numpy as np
 from scipy.special import ndtr
@@ -126,7 +126,8 @@ class RouteWorld:
 
     def drawn(self, row: list[float], requests: int, normals: list[float]) -> ArmSample:
         """Sums over so many requests, from figures and normal numbers."""
-        scored = round(requests * self.route.scored_share * row[SCORED])
+        # Rounded by chance: an arm of a few requests a minute would else never be scored.
+        scored = int(requests * self.route.scored_share * row[SCORED] + 0.5 + 0.5 * erf(normals[0] / sqrt(2.0)))
         return ArmSample(
             requests=requests,
             errors=count(requests, row[ERRORS], normals[0]),
