@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 ORACLES := .venv-oracles
+QUIX := .venv-quixstreams
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -17,7 +18,7 @@ demo: $(STAMP) ## run the main job: Kafka, the engine, and a simulated fleet (AR
 test: $(STAMP) ## run all tests, on a real Kafka (ARGS="-k name")
 	$(VENV)/bin/python -m pytest $(ARGS)
 
-bench: $(STAMP) ## measure CPU per insight: the core, the worker, and bare Faust beside them
+bench: $(STAMP) $(QUIX)/.installed ## measure CPU per insight and latency, bare Faust and quixstreams beside them, against goals
 	$(VENV)/bin/python -m bench $(ARGS)
 
 quality: $(ORACLES)/.installed ## measure decision quality against known truth, goal by goal (ARGS="--quick"); writes docs/quality.md
@@ -34,7 +35,7 @@ lint: $(STAMP) ## check style and imports
 	$(VENV)/bin/ruff format --check decision_stream tests bench
 
 clean: ## remove the environment and what runs left behind
-	rm -rf $(VENV) $(ORACLES) .decision_stream .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) $(ORACLES) $(QUIX) .decision_stream .pytest_cache .hypothesis .ruff_cache
 
 # The environment is made again when the lock or the project changes.
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -54,4 +55,12 @@ $(ORACLES)/.installed: requirements-oracles.lock requirements-dev.lock pyproject
 	  || { echo "a peer does not install here: measuring without the peers"; \
 	       $(ORACLES)/bin/python -m pip install --quiet --require-hashes -r requirements-dev.lock; }
 	$(ORACLES)/bin/python -m pip install --no-deps --no-build-isolation --quiet -e .
+	@touch $@
+
+# quixstreams wants an older pydantic than the engine; one that does not install keeps nothing else from being measured.
+$(QUIX)/.installed: bench/requirements-quixstreams.lock
+	@echo "setting up $(QUIX): about 40 packages"
+	$(PYTHON) -m venv $(QUIX)
+	$(QUIX)/bin/python -m pip install --quiet --require-hashes -r bench/requirements-quixstreams.lock \
+	  || { echo "quixstreams does not install here: measuring without it"; rm -rf $(QUIX); mkdir $(QUIX); }
 	@touch $@

@@ -1,25 +1,37 @@
-"""`python -m bench [core|parts|worker]`: prints one table of CPU per insight, or per part of a step."""
+"""`python -m bench [core|parts|codec|backlog|steady]`: one table of figures, goals, and whether they are met."""
 
-import math
+import asyncio
 import sys
 
-from rich.console import Console
-from rich.table import Table
+from decision_stream.broker.choose import broker
 
-from . import core, parts, worker
+from . import backlog, codec, core, open_loop, parts
+from .figures import Figure, show
 
-PARTS = {"core": core.measure, "parts": parts.measure, "worker": worker.measure}
+IN_PROCESS = {"core": core.measure, "parts": parts.measure, "codec": codec.measure}
+ON_KAFKA = {"backlog": backlog.measure, "steady": open_loop.measure}
+PARTS = (*IN_PROCESS, *ON_KAFKA)
 
 
 def main(names: list[str]) -> None:
-    """Measure the named parts, or all."""
-    table = Table("what", "us", "remark")
-    for name in names or PARTS:
-        for what, spent, remark in PARTS[name]():
-            table.add_row(
-                what, "" if math.isnan(spent) else f"{spent:.0f}" if spent >= 10.0 else f"{spent:.1f}", remark
-            )
-    Console().print(table)
+    """Measure the named parts, or all; the Kafka is the same for all of them."""
+    unknown = sorted(set(names) - set(PARTS))
+    if unknown:
+        sys.exit(f"unknown part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    figures, notes = [], []
+    wanted = [name for name in PARTS if not names or name in names]
+    for name in wanted:
+        if name in IN_PROCESS:
+            figures += [
+                Figure(what=what, value=spent, unit="µs", remark=remark) for what, spent, remark in IN_PROCESS[name]()
+            ]
+    if set(wanted) & set(ON_KAFKA):
+        with broker(progress=lambda line: print(line, file=sys.stderr)) as kafka:
+            for name in wanted:
+                if name in ON_KAFKA:
+                    figures += asyncio.run(ON_KAFKA[name](kafka.bootstrap_servers))
+            notes.append(kafka.description)
+    show(figures, notes)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -20,10 +19,9 @@ from decision_stream.broker.embedded import EmbeddedKafka
 from decision_stream.broker.topics import apply, topic_table
 from decision_stream.stream.processor import INPUTS
 
+from .contenders import PARTITIONS, cpu_s, rss_mb
 from .load import records
-from .worker import cpu_s
 
-PARTITIONS = 4
 Row = tuple[str, float, str]
 
 
@@ -243,7 +241,7 @@ async def _many_scopes(kafka: EmbeddedKafka) -> list[Row]:
         worker = scene.start_worker()
         await scene.feed(2_000.0, 10.0, scopes=10_000)
         await scene.until_judged()
-        memory_mb = _rss_mb(worker.pid)
+        memory_mb = rss_mb(worker.pid)
         await scene.until_idle()
         cpu = cpu_s(worker.pid)
         await asyncio.sleep(20.0)
@@ -261,11 +259,11 @@ async def _overload(kafka: EmbeddedKafka) -> list[Row]:
         feeding = asyncio.create_task(scene.feed(20_000.0, 7.5))
         peak = 0.0
         while not feeding.done():
-            peak = max(peak, _rss_mb(worker.pid))
+            peak = max(peak, rss_mb(worker.pid))
             await asyncio.sleep(0.2)
         behind = sum(scene.fed.values()) - sum(scene.newest.values())
         took = await scene.until_judged()
-        peak = max(peak, _rss_mb(worker.pid))
+        peak = max(peak, rss_mb(worker.pid))
         told = f"{behind:,} insights behind at the end, all judged {took:.0f} s later"
         return [("overload, 150,000 insights at once: MB of memory at most", peak, told)]
 
@@ -286,7 +284,7 @@ async def _recovery(kafka: EmbeddedKafka) -> list[Row]:
         begun = time.monotonic()
         worker = scene.start_worker()
         await scene.until_judged()
-        told = f"{_rss_mb(worker.pid):.0f} MB of memory"
+        told = f"{rss_mb(worker.pid):.0f} MB of memory"
         return [("recovery of 100,000 scopes of 4 kB: s from start to verdict", time.monotonic() - begun, told)]
 
 
@@ -340,13 +338,6 @@ async def _measure(names: tuple[str, ...]) -> list[Row]:
     finally:
         await asyncio.to_thread(kafka.stop)
     return rows
-
-
-def _rss_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024.0
-    return 0.0
 
 
 if __name__ == "__main__":
