@@ -13,7 +13,9 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, closing
+from pathlib import Path
 from socket import create_connection, socket
+from tempfile import TemporaryDirectory
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -23,9 +25,9 @@ from tests.edge.redis_server import RedisServer
 
 from .shell import PARTITIONS, Scene, _scene
 
-RATE = 1_000.0
+RATE = 500.0
 PERIOD_S = 10.0
-FED_S = 150.0
+FED_S = 110.0
 """For how long insights are at hand; longer than the measurements take."""
 IDLE = 1_000
 ASKED = 2_000
@@ -109,16 +111,18 @@ async def _behind_s(scene: Scene, model: RedisReadModel) -> float:
 
 
 async def _redis(kafka: EmbeddedKafka) -> list[Row]:
-    return await _broken(kafka, is_cohosted=False)
+    with TemporaryDirectory() as directory:
+        return await _broken(kafka, Path(directory), is_cohosted=False)
 
 
 async def _cohosted(kafka: EmbeddedKafka) -> list[Row]:
-    return await _broken(kafka, is_cohosted=True)
+    with TemporaryDirectory() as directory:
+        return await _broken(kafka, Path(directory), is_cohosted=True)
 
 
-async def _broken(kafka: EmbeddedKafka, *, is_cohosted: bool) -> list[Row]:
-    """A steady stream; Redis is stopped, killed and emptied in turn, and comes back each time."""
-    redis, port = RedisServer(), free_port()
+async def _broken(kafka: EmbeddedKafka, directory: Path, *, is_cohosted: bool) -> list[Row]:
+    """A steady stream; a Redis that keeps a log, as in deploy/, is stopped, killed and emptied, and comes back."""
+    redis, port = RedisServer(directory=directory), free_port()
     redis.start()
     where = "API inside the worker" if is_cohosted else "API beside the worker"
     rows: list[Row] = []
@@ -148,7 +152,7 @@ async def _broken(kafka: EmbeddedKafka, *, is_cohosted: bool) -> list[Row]:
                     took = await _behind_s(scene, model)
                     remark = f"{before:.0f}/s before, {during:.0f}/s while; p99 {p99_before:.0f} and {p99:.0f} ms"
                     rows.append((f"Redis {name}, {where}: verdicts kept", f"{during / before:.1%}", "95 %", remark))
-                    held = f"{sum(scene.newest.values()):,} journal records"
+                    held = f"{scene.judged:,} insights until then"
                     rows.append((f"Redis {name}, {where}: s until caught up", f"{took:.1f}", "10", held))
         finally:
             feeding.cancel()
@@ -164,7 +168,7 @@ async def _many_idle(kafka: EmbeddedKafka) -> list[Row]:
     async with _scene(kafka, "idle") as scene:
         scene.start_worker()
         _api(scene, port, DS_API__REDIS_URL=redis.url, DS_API__KEEP_ALIVE_S="600")
-        feeding = asyncio.create_task(scene.feed(RATE / 2, FED_S))
+        feeding = asyncio.create_task(scene.feed(RATE, FED_S))
         try:
             await _settled(scene, port)
             before, p99_before = await _period(scene)

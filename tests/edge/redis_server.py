@@ -41,10 +41,12 @@ def _unpacked(wheel: Path) -> bytes:
 
 
 class RedisServer:
-    """Nothing is kept on disk: what is killed has forgotten everything."""
+    """A process of its own. What is killed has forgotten everything; with a directory, the last second at most."""
 
-    def __init__(self, program: str | None = None) -> None:
+    def __init__(self, program: str | None = None, directory: Path | None = None) -> None:
         self.program = program or binary()
+        keeps = ["--appendonly", "yes", "--dir", str(directory)] if directory else []
+        self._options = ["--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD, *keeps]
         with closing(socket()) as taken:
             taken.bind(("127.0.0.1", 0))
             self.port = taken.getsockname()[1]
@@ -54,7 +56,7 @@ class RedisServer:
     def start(self) -> None:
         """Begin, and return when it answers."""
         self._process = subprocess.Popen(
-            [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD],
+            [self.program, "--port", str(self.port), *self._options],
             stdout=subprocess.DEVNULL,
             env={**os.environ, "LC_ALL": "C"},
         )

@@ -13,6 +13,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
+import msgspec
 from redis import BlockingConnectionPool, Redis, RedisError, ResponseError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -226,13 +227,13 @@ class RedisReadModel:
         new, reached = 0, dict(after or {})
         # Documents go first: a script that fails after them is sent again, and they are the same again.
         documents, said = self._drawing.of(messages, self.document), _without_quiet(messages)
-        facts = [json.dumps(self._document_fact(it)) for it in documents] + [json.dumps(_fact(it)) for it in said]
+        facts = [_encode(self._document_fact(it)) for it in documents] + [_encode(_fact(it)) for it in said]
         ends = [None] * len(documents) + said
         limits = [self._keep.decisions, self._keep.records, VERDICT_S]
         # Without records it is asked all the same: whether it still stands where the caller believes.
         for start in range(0, max(1, len(facts)), BATCH):
             wanted = {f"{topic}/{part}": str(next_) for (topic, part), next_ in reached.items()}
-            arguments = [*limits, json.dumps(wanted), *facts[start : start + BATCH]]
+            arguments = [*limits, _encode(wanted), *facts[start : start + BATCH]]
             with self._asking():
                 new += int(self._script(keys=[self._base], args=arguments))
             if after is not None:
@@ -395,6 +396,7 @@ class RedisReadModel:
             raise Unavailable(f"the read model does not answer: {type(fault).__name__}") from None
 
 
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
 _SAID = ("journal", "proposals", "decisions")
 _PARTS = ("kind", "id", "version", "body", "scope", "rank")
 _FIELDS = ("scope", "state", "kind", "strategy")
@@ -435,7 +437,7 @@ def _fact(message: Message) -> dict[str, Any]:
     fact: dict[str, Any] = {"topic": message.topic, "place": place, "offset": str(message.offset)}
     if message.topic not in _SAID:
         return fact
-    content, body = json.loads(message.value), message.value.decode()
+    content, body = _decode(message.value), message.value.decode()
     match message.topic:
         case "journal" if is_aggregate(content["scope"]):
             fact["topic"] = "aside"
@@ -448,7 +450,7 @@ def _fact(message: Message) -> dict[str, Any]:
             fact |= _about(content)
         case "decisions":
             decision = content["decision"]
-            fact |= {"id": decision["id"], "part": "decision", "body": json.dumps(decision)}
+            fact |= {"id": decision["id"], "part": "decision", "body": _encode(decision).decode()}
             fact |= _about(decision) | {"scope": content["scope"], "order": content["id"], "order_body": body}
     return fact
 
@@ -472,5 +474,5 @@ def _move(record: dict[str, Any], place: int, move: dict[str, Any]) -> dict[str,
         "to": move["to_state"],
         "later": not is_first(move),
         "rank": rank,
-        "body": json.dumps(told),
+        "body": _encode(told).decode(),
     }
