@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import for_code
 
 from ...broker.topics import admin
 from ...stream.address import client_options
@@ -16,12 +17,16 @@ READ_MS = 3_000
 
 
 async def group(address: str, app_id: str, prefix: str, partitions: Mapping[str, int]) -> list[Finding]:
-    """Members, lag, and committed places that no longer exist. `partitions` are those of each topic."""
+    """Members, lag, and committed places that no longer exist. `partitions` are those of each topic.
+
+    Raises `KafkaError` when this user may not look at the group.
+    """
     parts = [TopicPartition(prefix + name, n) for name in INPUTS for n in range(partitions[prefix + name])]
     async with admin(address) as client:
         (answer,) = await client.describe_consumer_groups([app_id])
-        # Error, name, state, kind of protocol, protocol, members.
-        ((_error, _name, state, _kind, _protocol, members, *_rest),) = answer.groups
+        ((error, _name, state, _kind, _protocol, members, *_rest),) = answer.groups
+        if error:
+            raise for_code(error)(app_id)
         told = await client.list_consumer_group_offsets(app_id)
     committed = {part: told[part].offset for part in parts if part in told and told[part].offset >= 0}
     consumer = AIOKafkaConsumer(**client_options(address))
