@@ -9,6 +9,7 @@ from decision_stream.stats.off_policy import WeightedSums
 from decision_stream.stats.page_hinkley import PageHinkley
 from decision_stream.stats.quantiles import Quantiles
 
+from . import goal_18_bandit_time
 from .figure import Figure
 
 
@@ -50,7 +51,14 @@ def run(quick: bool) -> list[Figure]:
     parts = ", ".join(f"{name} {us:.1f}" for name, us in spent.items())
     goal = "18 one event through all detectors of a route"
     required = "<= 30 us (of 60 for all statistics)"
-    return [Figure(goal, total, parts, required, total <= 30.0, "river's KSWIN alone 235", "us", "judging 18000")]
+    anchor = "river's KSWIN alone 235"
+    chosen, _ = goal_18_bandit_time.spent_us(quick)
+    every, told = total + chosen, f"detectors {total:.1f}, a bandit's choice and reward {chosen:.1f}"
+    goal_of_all = "18 all statistics for one event"
+    return [
+        Figure(goal, total, parts, required, total <= 30.0, anchor, "us", "judging 18000"),
+        Figure(goal_of_all, every, told, "<= 60 us", every <= 60.0, "the rows above", "us", "judging 18000"),
+    ]
 
 
 def _microseconds(call, events: int) -> float:

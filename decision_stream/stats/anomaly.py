@@ -102,7 +102,8 @@ class Baseline:
         residual = gap - usual
         deviation = sqrt(variance) + 1e-9 * (1.0 + abs(mean))
         if count > rules.warm_up:
-            residual = min(max(residual, -rules.clip * deviation), rules.clip * deviation)
+            most = rules.clip * deviation
+            residual = most if residual > most else -most if residual < -most else residual
             gap = residual + usual
         short += rules.smoothing * (residual - short)
         score, high = 0.0, self.high

@@ -81,11 +81,13 @@ def chances_of_being_best(means: np.ndarray, deviations: np.ndarray) -> np.ndarr
     if len(means) == 1:
         return np.ones(1)
     # Every posterior gets points of its own, else a narrow one falls between those of a wide one.
-    places = means[:, None] + deviations[:, None] * _OFFSETS
+    count, wide = len(means), deviations[:, None]
+    places = wide * _OFFSETS
+    places += means[:, None]
     below = places.ravel() - means[:, None]
-    below /= deviations[:, None]
-    below = ndtr(below, below).reshape(len(means), len(means), -1)
-    own = np.arange(len(means))
-    below[own, own] = 1.0
-    chances = np.multiply.reduce(below, axis=0) @ _WEIGHTS
+    below /= wide
+    ndtr(below, below)
+    # Every count + 1 rows begins that of an arm at its own points, which is no rival of itself.
+    below.reshape(count * count, -1)[:: count + 1] = 1.0
+    chances = np.multiply.reduce(below.reshape(count, count, -1), axis=0) @ _WEIGHTS
     return chances / np.add.reduce(chances)

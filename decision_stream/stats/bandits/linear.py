@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import isfinite, sqrt
-from typing import NamedTuple
 
 import numpy as np
 
@@ -90,11 +89,12 @@ class LinearModel:
         [0.141]
         """
         x = self._context(context)
-        found = [self._read(state, name, x) for name in offered(names)]
-        # The precision is symmetric, so that one solution for x serves mean and variance.
-        spreads = np.array([arm.spread for arm in found])
-        means = self.ceiling + np.vecdot(spreads, [arm.response for arm in found])
-        return Belief(tuple(names), means, self.deviation(state) * np.sqrt(np.maximum(spreads @ x, 1e-18)))
+        noise, means, deviations = self.deviation(state), [], []
+        for name in offered(names):
+            mean, spread = self._expected(state, name, x)
+            means.append(mean)
+            deviations.append(noise * sqrt(spread))
+        return Belief(tuple(names), np.array(means), np.array(deviations))
 
     def learn(
         self, state: LinearState, name: str, context: Sequence[float], reward: float, weight: float = 1.0
@@ -119,14 +119,13 @@ class LinearModel:
         if not isfinite(reward) or not 0.0 < weight < float("inf"):
             raise ValueError(f"a reward must be a finite number and its weight positive, found {reward} and {weight}")
         x = self._context(context)
-        before = self._read(state, name, x)
-        mean, spread = self.ceiling + float(before.response @ before.spread), float(before.spread @ x)
-        noise = self.deviation(state)
+        (mean, spread), noise = self._expected(state, name, x), self.deviation(state)
+        information, response, rewards = self._faded(state, name)
         rows, columns = _triangle(self.dimension)
         arm = Arm(
-            information=_bytes(self.forgetting * before.information + weight * x[rows] * x[columns]),
-            response=_bytes(self.forgetting * before.response + weight * (reward - self.ceiling) * x),
-            weight=self.forgetting * before.weight + weight,
+            information=_bytes(self.forgetting * information + weight * x.take(rows) * x.take(columns)),
+            response=_bytes(self.forgetting * response + weight * (reward - self.ceiling) * x),
+            weight=self.forgetting * rewards + weight,
             touched=state.clock + 1,
         )
         after = LinearState(
@@ -135,7 +134,7 @@ class LinearModel:
             residual=self.noise_forgetting * state.residual + weight * (reward - mean) ** 2 / (1.0 + weight * spread),
             residual_weight=self.noise_forgetting * state.residual_weight + weight,
         )
-        return after, Expected(mean, noise * sqrt(max(spread, 1e-18)), noise / sqrt(weight), before.weight)
+        return after, Expected(mean, noise * sqrt(spread), noise / sqrt(weight), rewards)
 
     def terms(self, state: LinearState, context: Sequence[float], name: str) -> tuple[float, ...]:
         """What each feature adds to an arm's expected reward below the ceiling; with the ceiling they sum to the mean.
@@ -193,13 +192,23 @@ class LinearModel:
             arms[name] = Arm(_bytes(share * information), _bytes(share * response), share * weight, state.clock)
         return replace(state, arms=arms)
 
-    def _read(self, state: LinearState, name: str, x: np.ndarray) -> _Reading:
-        information, response, weight = self._faded(state, name)
-        return _Reading(information, response, weight, self._solved(information, x, name))
+    def _expected(self, state: LinearState, name: str, x: np.ndarray) -> tuple[float, float]:
+        """Expected reward of an arm in a context, and its variance in units of a reward's.
 
-    def _solved(self, information: np.ndarray, right: np.ndarray, name: str) -> np.ndarray:
-        """The solution of an arm's precision for a right-hand side, shape (d,)."""
-        precision = information + _prior(self.dimension, self.ridge)
+        Written out, for it is what a choice costs: the factor by which the evidence has faded is taken out of the sums.
+        """
+        arm = state.arms.get(name)
+        if arm is None:
+            return self.ceiling, max(float(x.dot(x)) / self.ridge, 1e-18)
+        kept = self.forgetting ** (state.clock - arm.touched)
+        # The precision is symmetric, so that one solution for x serves mean and variance.
+        spread = self._solved(kept * np.frombuffer(arm.information, "<f8"), x, name)
+        below = kept * float(np.frombuffer(arm.response, "<f8").dot(spread))
+        return self.ceiling + below, max(float(spread.dot(x)), 1e-18)
+
+    def _solved(self, precision: np.ndarray, right: np.ndarray, name: str) -> np.ndarray:
+        """The solution of an arm's information and the prior for a right-hand side, shape (d,); it is overwritten."""
+        precision += _prior(self.dimension, self.ridge)
         # Cholesky on the packed triangle: the upper one by rows is the lower one by columns. It overwrites `precision`.
         solution, failed = _cholesky()(self.dimension, precision, right, lower=1)
         if failed:
@@ -229,15 +238,6 @@ def _bytes(values: np.ndarray) -> bytes:
     return values.astype("<f8", copy=False).tobytes()
 
 
-class _Reading(NamedTuple):
-    """What is known of an arm now, as `Arm` tells it, and the solution of its precision for a context."""
-
-    information: np.ndarray
-    response: np.ndarray
-    weight: float
-    spread: np.ndarray
-
-
 @lru_cache(maxsize=1)
 def _cholesky() -> Callable[..., tuple[np.ndarray, int]]:
     from scipy.linalg.lapack import dppsv  # type: ignore[import-untyped]  # a worker without bandits does without it
@@ -253,5 +253,6 @@ def _triangle(dimension: int) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=16)
 def _prior(dimension: int, ridge: float) -> np.ndarray:
+    """The packed triangle of the prior's precision."""
     rows, columns = _triangle(dimension)
     return ridge * (rows == columns)
