@@ -79,8 +79,9 @@ class Company(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     `drift` from report to report, as the hours of the day go; `square` is the mean square of what its movements differ
     from that, over `reports` in which nothing happened. Since the alarm of quality began to rise it moved by `moved`
     beyond its drift in `since` reports, while the one in use lost `lost` points over `windows`, both as sums.
-    `excused` points of quality were lost by all alike and are not held against the one in use; `excused_at_ms` is
-    when that was found, and `ratio` the log likelihood ratio behind it.
+    `is_other_work` tells whether requests cost otherwise than usual meanwhile. `excused` points of quality were lost by
+    all alike and are not held against the one in use; `excused_at_ms` is when that was found, and `ratio` the log
+    likelihood ratio behind it.
     """
 
     others: int = 0
@@ -96,6 +97,7 @@ class Company(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
     excused: float = 0.0
     excused_at_ms: int = 0
     ratio: float = 0.0
+    is_other_work: bool = False
 
 
 class HotState(Struct, frozen=True, gc=False, kw_only=True, array_like=True):

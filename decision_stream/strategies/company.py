@@ -21,13 +21,15 @@ from .limits import COST, QUALITY
 
 SURE = log(20.0)
 """Log likelihood ratio of a verdict: 20 to 1."""
+LIKELY = log(3.0)
+"""What is enough when the wait is over: 3 to 1 for a shared loss, else it is taken for the model's own."""
 LEAST_REPORTS = 6
 """Reports from which it is known how much the others move by chance."""
-MEMORY = 48
-"""Reports that are remembered of it: two days of hourly ones."""
+MEMORY = 24
+"""Reports that are remembered of it: a day of hourly ones."""
 DRIFT_RATE = 0.3
 """Weight of the newest movement in what the others are expected to move by."""
-STEADY = 1.25
+STEADY = 1.1
 """A mean whose values became more by this factor in one report is still being made; its movements tell nothing."""
 OTHER_WORK = log(1.15)
 """A cost per request that is so far from the usual one, in logarithms, is that of other requests or other answers."""
@@ -74,24 +76,29 @@ def heard(company: Company | None, insight: Insight) -> Company | None:
     )
 
 
-def followed(company: Company | None, alarm: Alarm, seen: Observation | None) -> Company | None:
-    """With how far quality lies below its baseline since the alarm began to rise, or forgotten when it fell again."""
+def followed(
+    company: Company | None, alarms: dict[str, Alarm], seen: Observation | None, insight: Insight
+) -> Company | None:
+    """With how far quality lies below its baseline since its alarm began to rise, or forgotten when it fell again."""
     if company is None:
         return None
+    alarm = alarms[QUALITY]
     if level(alarm.statistics) < 1.0:
         if not company.windows:
             return company
-        return replace(company, moved=0.0, since=0, windows=0, lost=0.0)
+        return replace(company, moved=0.0, since=0, windows=0, lost=0.0, is_other_work=False)
     if seen is None:
         return company
-    lost = seen.value - alarm.baseline.mean - company.excused
-    return replace(company, windows=company.windows + 1, lost=company.lost + lost)
+    # What requests cost now may be the usual price before the loss is understood.
+    is_other_work = company.is_other_work or _is_other_work(alarms.get(COST), insight)
+    lost = company.lost + seen.value - alarm.baseline.mean - company.excused
+    return replace(company, windows=company.windows + 1, lost=lost, is_other_work=is_other_work)
 
 
 def cause(alarms: dict[str, Alarm], company: Company | None, insight: Insight, policy: Policy) -> tuple[Cause, float]:
     """Whose loss the alarm of quality hears, and the log likelihood ratio for a shared one."""
     alarm, rules = alarms[QUALITY], policy.threshold_based.degradation
-    is_other_work = _is_other_work(alarms.get(COST), insight)
+    is_other_work = _is_other_work(alarms.get(COST), insight) if company is None else company.is_other_work
     is_known = company is not None and company.reports >= LEAST_REPORTS and company.square > 0.0
     if not is_known and not is_other_work:
         return Cause.OWN, 0.0
@@ -107,7 +114,7 @@ def cause(alarms: dict[str, Alarm], company: Company | None, insight: Insight, p
     waited_ms = alarm.firing_windows * insight.window_ms
     if is_known and waited_ms < rules.company_wait_ms:
         return Cause.OPEN, ratio
-    return (Cause.SHARED if is_other_work else Cause.OWN), ratio
+    return (Cause.SHARED if is_other_work or ratio > LIKELY else Cause.OWN), ratio
 
 
 def excused(company: Company | None, ratio: float, lost: float, at_ms: int) -> Company:
@@ -122,6 +129,7 @@ def excused(company: Company | None, ratio: float, lost: float, at_ms: int) -> C
         since=0,
         windows=0,
         lost=0.0,
+        is_other_work=False,
     )
 
 

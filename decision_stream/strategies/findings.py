@@ -7,7 +7,7 @@ from ..model.insight import Anomaly, Metric, Severity
 from ..model.policy import Response, ThresholdPolicy
 from ..model.state import Watch
 from ..stats.shiryaev_roberts import level
-from .company import SURE, Cause, cause
+from .company import LIKELY, SURE, Cause, cause
 from .degradation import is_load
 from .limits import COST, LATENCY, QUALITY, readings, severity_of
 from .protocol import View
@@ -118,7 +118,7 @@ def _shared(view: View) -> list[Finding]:
     company = view.state.hot.company
     if company is None or not company.excused_at_ms == view.state.hot.at_ms > 0:
         return []
-    by_others = company.ratio >= SURE
+    by_others = company.ratio > LIKELY
     return [
         Finding(
             code="shared_loss",

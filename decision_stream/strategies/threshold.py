@@ -108,7 +108,7 @@ def _attributed(
 ) -> Company | None:
     """What is known of the other models after this window; a loss that they share ends the alarm in `alarms`."""
     alarm = alarms[QUALITY]
-    company = followed(company, alarm, seen)
+    company = followed(company, alarms, seen, insight)
     if seen is None:
         return company
     if not alarm.firing_windows:

@@ -68,15 +68,15 @@ def alerts(opinions: list[Opinion]) -> list[str]:
 
 
 def test_a_stricter_judge_undoes_nothing_and_is_told():
-    for seed in range(10):
-        opinions = played(Analyzer(seed, shared=0.05))
-        assert first_idea(opinions) is None, seed
-        assert "shared_loss" in alerts(opinions), seed
+    opinions = [played(Analyzer(seed, shared=0.05)) for seed in range(20)]
+    spared = [first_idea(one) is None and "shared_loss" in alerts(one) for one in opinions]
+    assert sum(spared) >= 17, f"{sum(spared)} of 20 (19 are expected)"
 
 
 def test_a_model_that_loses_as_much_by_itself_is_left_when_the_others_have_spoken():
-    waits = [minutes_to_the_answer(played(Analyzer(seed, own=0.05))) for seed in range(10)]
-    assert all(wait is not None and wait <= 185 for wait in waits), waits
+    waits = [minutes_to_the_answer(played(Analyzer(seed, own=0.05))) for seed in range(20)]
+    left = [wait is not None and wait <= 185 for wait in waits]
+    assert sum(left) >= 16, f"{sum(left)} of 20 (18.5 are expected): {waits}"
 
 
 def test_a_grave_loss_waits_for_nobody():
@@ -131,7 +131,7 @@ def test_the_model_in_use_is_not_its_own_company():
 def test_the_loss_is_counted_from_where_the_alarm_began_to_rise():
     low = Alarm(baseline=Moments(30, 0.1, 0.003), statistics=(0.1, 0.1, 0.1))
     known = Company(windows=3, lost=0.3, moved=-0.01, since=1)
-    assert followed(known, low, None) == Company()
+    assert followed(known, {"quality": low}, None, insight(60)) == Company()
 
 
 def test_without_company_an_alarm_is_the_models_own():
