@@ -8,6 +8,7 @@ from msgspec import Struct
 import decision_stream
 
 ROOMS = ("stats", "model", "strategies", "engine", "wire", "stream")
+PLACES = tuple(f"decision_stream.{room}." for room in ROOMS)
 # A struct with a dictionary of its own, for what is cached of it, is always tracked; msgspec refuses to say otherwise.
 CACHING = {"Configuration", "ModelEstimate", "Policy", "ReferenceRange", "View"}
 
@@ -20,7 +21,7 @@ def _structs() -> list[type[Struct]]:
     while waiting:
         below = waiting.pop().__subclasses__()
         waiting += below
-        found += [struct for struct in below if struct.__module__.startswith("decision_stream.")]
+        found += [struct for struct in below if struct.__module__.startswith(PLACES)]
     return found
 
 
