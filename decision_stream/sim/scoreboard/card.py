@@ -307,12 +307,25 @@ def speeds(verdict: Verdict) -> list[Speed]:
     return found
 
 
-def coverage(scorecard: Scorecard) -> list[tuple[str, int, int]]:
-    """Kind of stated interval, how many held the truth, and how many there were; the engine's, all scenarios."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """A kind of stated interval: how many held the truth, of how many, and the mean of the levels they claimed."""
+
+    kind: str
+    held: int
+    stated: int
+    claimed: float
+
+
+def coverage(scorecard: Scorecard) -> list[Coverage]:
+    """The engine's intervals by kind, all scenarios together."""
     total = Verdict()
     for scenario in scorecard.scenarios:
         total.add(scorecard.pooled(scenario, ENGINE))
-    return [(kind, total.held[kind], total.stated[kind]) for kind in sorted(total.stated)]
+    return [
+        Coverage(kind=kind, held=total.held[kind], stated=stated, claimed=total.claimed.get(kind, 0.0) / stated)
+        for kind, stated in sorted(total.stated.items())
+    ]
 
 
 def off_policy_error(scorecard: Scorecard) -> tuple[float, int]:

@@ -61,6 +61,8 @@ class Verdict:
     # Stated intervals by kind: how many held the truth, and how many there were.
     held: Counter[str] = field(default_factory=Counter)
     stated: Counter[str] = field(default_factory=Counter)
+    # The levels they claimed, summed up by kind.
+    claimed: dict[str, float] = field(default_factory=dict)
     # Off-policy estimates of a gain in reward less the truth.
     off_policy: list[float] = field(default_factory=list)
 
@@ -75,6 +77,8 @@ class Verdict:
         self.trapped += other.trapped
         self.held.update(other.held)
         self.stated.update(other.stated)
+        for kind, level in other.claimed.items():
+            self.claimed[kind] = self.claimed.get(kind, 0.0) + level
         self.off_policy += other.off_policy
 
 
@@ -94,6 +98,7 @@ def judged(world: RouteWorld, accountant: Accountant, played: Played) -> Verdict
     found.off_policy = judge.off_policy_errors()
     for kind, interval, truth in judge.intervals():
         found.stated[kind] += 1
+        found.claimed[kind] = found.claimed.get(kind, 0.0) + interval.level
         found.held[kind] += interval.low <= truth <= interval.high
     return found
 

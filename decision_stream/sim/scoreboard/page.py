@@ -57,9 +57,12 @@ def markdown(card: Scorecard, command: str) -> str:
     lines += [
         "## Stated intervals against the truth",
         "",
-        "| claim | held | of | share |",
-        "|---|---|---|---|",
-        *(f"| {kind} | {held} | {stated} | {held / stated:.1%} |" for kind, held, stated in coverage(card)),
+        "| claim | held | of | share | level claimed |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {it.kind} | {it.held} | {it.stated} | {it.held / it.stated:.1%} | {it.claimed:.1%} |"
+            for it in coverage(card)
+        ),
         "",
     ]
     error, number = off_policy_error(card)
@@ -89,7 +92,10 @@ def document(card: Scorecard) -> str:
                 }
                 for scenario in card.scenarios
             },
-            "intervals": {kind: {"held": held, "stated": stated} for kind, held, stated in coverage(card)},
+            "intervals": {
+                it.kind: {"held": it.held, "stated": it.stated, "claimed": round(it.claimed, 6)}
+                for it in coverage(card)
+            },
         },
         sort_keys=True,
     )

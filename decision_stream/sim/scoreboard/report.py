@@ -209,14 +209,15 @@ def _decisions(story: Story) -> str:
 
 def _coverage(card: Scorecard) -> str:
     rows = "".join(
-        f"<tr><td>{escape(kind)}</td><td>{held}</td><td>{stated}</td><td>{held / stated:.1%}</td></tr>"
-        for kind, held, stated in coverage(card)
+        f"<tr><td>{escape(it.kind)}</td><td>{it.held}</td><td>{it.stated}</td><td>{it.held / it.stated:.1%}</td>"
+        f"<td>{it.claimed:.1%}</td></tr>"
+        for it in coverage(card)
     )
     error, number = off_policy_error(card)
     more = f"<p>Off-policy estimates: root mean square error {error:.4f} over {number}.</p>" if number else ""
     return (
         "<h2>Stated intervals against the truth</h2><div class='wide'><table><thead><tr><th>claim</th><th>held</th>"
-        f"<th>of</th><th>share</th></tr></thead><tbody>{rows}</tbody></table></div>{more}"
+        f"<th>of</th><th>share</th><th>level claimed</th></tr></thead><tbody>{rows}</tbody></table></div>{more}"
     )
 
 
