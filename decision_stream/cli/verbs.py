@@ -78,7 +78,8 @@ def inspect(
         _show(Table("scope", "events"), [(row["scope"], str(row["events"])) for row in scopes], "no scope is known yet")
     elif "/" in what:
         decisions = _listed(client, "decisions", most=limit, as_json=as_json, scope=what)
-        audit = _listed(client, "scopes", *what.split("/"), "audit", most=limit, as_json=as_json)
+        path = ("scopes", *what.split("/"), "audit")
+        audit = _listed(client, *path, most=limit, as_json=as_json, cursor="before")
         if as_json:
             print(json.dumps({"scope": what, "decisions": decisions, "audit": audit}))
             return

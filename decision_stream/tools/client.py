@@ -35,15 +35,18 @@ class Client:
         """The JSON at a path, its parts given apart. Raises `ApiFault`."""
         return self._ask("GET", path, query, None, None)
 
-    def items(self, *path: str, most: int, **query: Any) -> tuple[list[dict[str, Any]], bool]:
-        """The rows of a list, page after page, and whether there are more than `most`. Raises `ApiFault`."""
+    def items(self, *path: str, most: int, cursor: str = "cursor", **query: Any) -> tuple[list[dict[str, Any]], bool]:
+        """The rows of a list, page after page, and whether there are more than `most`. Raises `ApiFault`.
+
+        `cursor` is the name of the parameter that asks for the next page.
+        """
         found: list[dict[str, Any]] = []
         while True:
             page = self.get(*path, **{**query, "limit": min(PAGE, most - len(found))})
             found += page["items"]
             if page["next"] is None or len(found) >= most:
                 return found, page["next"] is not None
-            query["cursor"] = page["next"]
+            query[cursor] = page["next"]
 
     def order(self, method: str, *path: str, body: dict[str, Any], key: str | None, wait_s: float) -> Any:
         """Send an order and wait for the engine's verdict. Raises `ApiFault`."""

@@ -148,3 +148,5 @@ def test_lists_are_read_page_after_page_and_what_is_left_out_is_told(engine):
         cut = run(address, "inspect", "--json", "--limit", "4")
         assert len(json.loads(cut.stdout)) == 4 and "only the first 4" in cut.stderr
         assert "only" not in run(address, "inspect", "--limit", "7").stderr
+        audit = json.loads(run(address, "inspect", "acme/support/route-1", "--json").stdout)["audit"]
+        assert [it["sequence"] for it in audit] == list(range(len(audit), 0, -1)) and len(audit) > 3
