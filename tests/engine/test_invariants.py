@@ -16,6 +16,7 @@ from decision_stream.model.command import (
     Approve,
     Autonomy,
     Cancel,
+    Command,
     Pause,
     Pin,
     Reject,
@@ -26,12 +27,14 @@ from decision_stream.model.command import (
     Unpin,
 )
 from decision_stream.model.configuration import Configuration
-from decision_stream.model.decision import Proposal
+from decision_stream.model.decision import Proposal, RiskLevel
+from decision_stream.model.insight import Insight
 from decision_stream.model.lifecycle import DecisionState
-from decision_stream.model.outcome import CONTROL, TREATMENT, OutcomeStatus
+from decision_stream.model.outcome import CONTROL, TREATMENT, Outcome, OutcomeStatus
 from decision_stream.model.policy import (
     AbTestingPolicy,
     AdaptiveParametersPolicy,
+    BreakerPolicy,
     DegradationPolicy,
     EnginePolicy,
     FixedAllocation,
@@ -43,7 +46,7 @@ from decision_stream.model.policy import (
     ThresholdPolicy,
     TunedParameter,
 )
-from decision_stream.model.state import ColdState, HotState, ScopeState
+from decision_stream.model.state import BreakerState, ColdState, HotState, ScopeState
 from tests.factories import MINUTE_MS, SCOPE, START_MS, arm, command, estimate, insight, outcome
 
 ENCODER = msgspec.msgpack.Encoder(order="deterministic")
@@ -62,7 +65,8 @@ policies = st.sampled_from(
             threshold_based=ThresholdPolicy(
                 degradation=DegradationPolicy(baseline_windows=10, average_run_length=50.0)
             ),
-            safety=SafetyPolicy(autonomy=autonomy, min_time_between_changes_ms=0),
+            safety=SafetyPolicy(autonomy=autonomy, min_time_between_changes_ms=0 if explores else 4 * MINUTE_MS),
+            breaker=BreakerPolicy(min_decisions=2, open_ms=10 * MINUTE_MS),
             # An exploration begins only where nothing else does, and is to be overtaken now and then.
             pareto=ParetoPolicy(tombstone_ms=120_000, min_samples=2_500 if explores else 100),
             engine=EnginePolicy(decision_timeout_ms=90_000),
@@ -107,6 +111,9 @@ class World:
         self.state = ScopeState(scope=SCOPE)
         self.minute = 0
         self.events, self.effects, self.queue = [], [], []
+        self.taken: set[str] = set()
+        self.offered = {"premium"}
+        self.approved: set[str] = set()
         self.directives: list[Directive] = []
 
     def tell(self, event) -> None:
@@ -116,12 +123,42 @@ class World:
         assert step(self.state, event, self.policy) == (state, effects), "step is not a function"
         self.events.append(event)
         self.effects.append(effects)
+        self._promised(event, effects, state)
         self.state = state
         self.directives += [output for output in effects.outputs if isinstance(output, Directive)]
         self.queue += [output for output in effects.outputs if isinstance(output, Proposal)]
         check(state)
         if self.queue:
             self.tell(self.queue.pop(0))
+
+    def _promised(self, event, effects, after: ScopeState) -> None:
+        """What holds of every step: I2, I3, I6, I7, I11 and I12 of a decision engine, beside what `check` sees."""
+        before, now_ms = self.state.cold, after.hot.at_ms
+        if isinstance(event, Insight):
+            self.offered |= {one.model for one in event.candidates} | {event.configuration.model}
+        if isinstance(event, Command) and isinstance(event.instruction, Approve) and effects.verdict == "applied":
+            self.approved.add(event.instruction.decision_id)
+        if isinstance(event, Outcome | Command) and not isinstance(getattr(event, "instruction", None), Tick):
+            if event.id in self.taken and event.id in before.seen:
+                assert not effects.learnings and not effects.outputs and after.cold == before, "taken in once"
+            self.taken.add(event.id)
+        for order in effects.outputs:
+            if not isinstance(order, Directive):
+                continue
+            decision, shares = order.decision, getattr(order.order, "shares", None)
+            if shares is not None:
+                assert abs(sum(shares.values()) - 1.0) < 1e-9 and min(shares.values()) >= 0.0
+            if order.step > 0 or decision.is_safety:
+                continue
+            assert before.breaker.state is not BreakerState.OPEN or now_ms >= before.breaker.until_ms, "breaker"
+            if after.cold.breaker.state is BreakerState.HALF_OPEN:
+                assert after.cold.breaker.probe_id == decision.id, "one probe"
+            if before.changed_at_ms is not None:
+                assert now_ms - before.changed_at_ms >= self.policy.safety.min_time_between_changes_ms, "rest"
+            if decision.risk.level in (RiskLevel.HIGH, RiskLevel.CRITICAL):
+                assert decision.id in self.approved, "high risk goes only with a person's word"
+            if decision.changes.model is not None:
+                assert decision.changes.model.new in self.offered, "nobody knows this model"
 
     def play(self, kind: str, which: int, what: int) -> None:
         self.minute += 1
