@@ -10,9 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from decision_stream.model.actuation import BeginExperiment
 from decision_stream.model.command import Approve, Autonomy, Pause, Pin, Resume, Revert, Tick, Unpin
+from decision_stream.model.lifecycle import DecisionState
 from decision_stream.model.outcome import CONTROL, TREATMENT, OutcomeStatus
 from decision_stream.model.policy import (
     BreakerPolicy,
+    EnginePolicy,
     ParetoPolicy,
     Policy,
     RampPolicy,
@@ -30,6 +32,7 @@ class Served(RuleBasedStateMachine):
     def begin(self, autonomy: Autonomy) -> None:
         self.world = World(
             Policy(
+                engine=EnginePolicy(decision_timeout_ms=6 * MINUTE_MS),
                 safety=SafetyPolicy(autonomy=autonomy, min_time_between_changes_ms=10 * MINUTE_MS),
                 ramp=RampPolicy(increment=0.95, step_ms=MINUTE_MS, bake_ms=2 * MINUTE_MS),
                 breaker=BreakerPolicy(min_decisions=2, max_failure_share=0.4, open_ms=15 * MINUTE_MS),
@@ -78,6 +81,17 @@ class Served(RuleBasedStateMachine):
             self._report(OutcomeStatus.APPLIED)
         self._report(how, quality=0.4)
 
+    @rule(which=st.integers(0, 5), well=st.booleans())
+    def a_change_comes_to_its_end(self, which: int, well: bool) -> None:
+        self.a_better_model(which)
+        for live in self.world.state.cold.live:
+            if live.state is DecisionState.AWAITING_APPROVAL:
+                self.world.tell(command(self.world.minute, Approve(decision_id=live.decision.id)))
+        if self.world.directives and well:
+            self.served_well(2)
+        elif self.world.directives:
+            self.served_badly(OutcomeStatus.FAILED)
+
     @precondition(lambda self: self.world.events)
     @rule(back=st.integers(1, 30))
     def told_again(self, back: int) -> None:
@@ -104,7 +118,7 @@ class Served(RuleBasedStateMachine):
         order = self.world.directives[-1]
         self.world.minute += 1
         names = order.order.shares if isinstance(order.order, BeginExperiment) else (CONTROL, TREATMENT)
-        arms = {name: arm(5_000, quality=0.9 if name == CONTROL else quality) for name in names}
+        arms = {name: arm(5_000, quality=quality, cost_usd=0.002) for name in names} | {CONTROL: arm(5_000)}
         self.world.tell(outcome(order, status, self._at_ms, self.world.minute, arms=arms))
 
     def teardown(self) -> None:
