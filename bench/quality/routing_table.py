@@ -21,9 +21,13 @@ FILES = ("val.jsonl", "test_holdout.jsonl")
 
 @dataclass(frozen=True)
 class RoutingTable:
-    """Rows are prompts: `contexts` (3609, 11), `scores`, `costs` (dollars) and `rewards`, each (3609, 3)."""
+    """Rows are prompts: `contexts` (3609, 11), `scores`, `costs` (dollars) and `rewards`, each (3609, 3).
+
+    `tasks` names the data set that each prompt is from, one of 31.
+    """
 
     models: tuple[str, ...]
+    tasks: tuple[str, ...]
     contexts: np.ndarray
     scores: np.ndarray
     costs: np.ndarray
@@ -57,4 +61,4 @@ def load() -> RoutingTable | None:
             for family, row in zip(families, rows, strict=True)
         ]
     )
-    return RoutingTable(models, contexts, scores, costs, rewards)
+    return RoutingTable(models, tuple(row["source"] for row in rows), contexts, scores, costs, rewards)

@@ -88,7 +88,8 @@ def stratified(strata: Mapping[str, tuple[Moments, Moments]], burn_in: int = 30)
     """Difference of means compared within strata (task type, tenant), each weighted by its share of all units.
 
     Post-stratification after Miratrix, Sekhon & Yu (2013), equation 4. Strata with fewer than two units in an arm are
-    left out. None before `burn_in` units in each arm together, or without any spread.
+    left out. None before `burn_in` units in each arm together, or without any spread. The variance is that for the mix
+    of strata that was seen; what a shift of the mix would change is not in it.
 
     >>> quick, hard = (Moments(50, 0.9, 1.0), Moments(50, 1.0, 1.0)), (Moments(50, 0.2, 1.0), Moments(50, 0.3, 1.0))
     >>> round(stratified({"quick": quick, "hard": hard}).estimate, 6)
