@@ -24,8 +24,9 @@ INTRODUCTION = """# Decision quality
 
 Measured on {date} by `python -m bench.quality`, which runs every benchmark of `bench/quality/` and writes this page.
 Each figure is judged on seeds that no setting was chosen on. A share is between 0 and 1. Times are CPU times of one
-core and depend on the machine; all other figures repeat exactly from their seeds. All bandits play one setting, that of
-`decision_stream/stats/bandits/setting.py`, where a row says nothing else.
+core and depend on the machine and on what else it does; all other figures repeat exactly from their seeds. The bandit
+is one, made by `decision_stream/stats/bandits/shipped.py` for the benchmarks as for the product, where a row says
+nothing else.
 
 `make quality` makes an environment of its own, `.venv-oracles`, from `requirements-oracles.lock`: the peers (river,
 moocore, Optuna, Vowpal Wabbit, MABWiser) and the routing table (in the wheel of ParetoBandit). Goal 14 needs the data
