@@ -38,8 +38,11 @@ def gather(turn: Turn, sighting: Sighting) -> Effects:
     if isinstance(sighting.content, Contribution):
         found = pooling.take(before, sighting, known, turn.at_ms)
         _conclude(turn, found)
-        assert found.answer is not None
-        _signal(turn, sighting.member, sighting.home, sighting.number, found.answer)
+        answer = found.answer
+        assert answer is not None
+        # Who only asks is not remembered, so that a question told again is answered again, perhaps with more: another
+        # message, which needs another id.
+        _signal(turn, sighting.member, sighting.home, sighting.number, answer, turn.at_ms, answer)
         return turn.effects(Stage.GATHER, Verdict.LEARNED)
     kept = _kept(before.members, turn.at_ms, turn.policy.knowledge)
     if sighting.member not in kept and len(kept) >= MEMBERS:
@@ -99,10 +102,10 @@ def _conclude(turn: Turn, found: Conclusion) -> None:
         _signal(turn, scope, after.members[scope].home, number, content)
 
 
-def _signal(turn: Turn, scope: str, home: int, number: int, content: Content) -> None:
+def _signal(turn: Turn, scope: str, home: int, number: int, content: Content, *causes: object) -> None:
     turn.signal(
         Signal(
-            id=derived_id(turn.scope, number, scope),
+            id=derived_id(turn.scope, number, scope, *causes),
             scope=scope,
             at_ms=turn.at_ms,
             aggregate=turn.scope,

@@ -74,6 +74,22 @@ def test_a_scope_hears_of_the_others_and_not_of_itself():
     assert [prior.scopes for prior in neighbours[NEW].state.cold.knowledge.priors] == [4]
 
 
+def test_a_question_that_is_told_again_is_answered_under_the_same_id_only_with_the_same_words():
+    def asked(minute: int) -> Sighting:
+        return Sighting(
+            id="question", scope=POOL, at_ms=START_MS + minute * MINUTE_MS, member=NEW, number=1, content=Contribution()
+        )
+
+    measured = Contribution(comparisons=(comparison(),))
+    told = [replace(asked(1), id=f"told-{member}", member=member, content=measured) for member in FIRST]
+    state, answers = ScopeState(scope=POOL), []
+    for event in (asked(0), asked(0), *told, asked(0)):
+        state, effects = step(state, event, Policy())
+        answers += [signal for signal in effects.signals if signal.scope == NEW]
+    assert len(answers) == 3 and [len(answer.content.pooled) for answer in answers] == [0, 0, 1]
+    assert answers[0] == answers[1] and answers[2].id != answers[0].id
+
+
 def comparison(old: str = "a", new: str = "b", quality: float = -0.01) -> Comparison:
     return Comparison(old=old, new=new, quality=quality, cost=-2.0, latency=0.1, samples=500)
 
