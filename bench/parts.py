@@ -1,7 +1,7 @@
 """What the parts of a step cost, and the dearest events of a season with incidents, ramps, experiments and commands.
 
 Parts are measured on a route that has run for a while: the least of many short runs, since what is more than that was
-taken away by others. Events are timed one by one where they happen, each three times, for a step is pure: the least
+taken away by others. Events are timed one by one where they happen, each five times, for a step is pure: the least
 counts.
 """
 
@@ -46,7 +46,7 @@ from .load import IN_USE, insights
 RUNS, TIMES = 400, 20
 WINDOWS = 178
 """Windows that the route has seen: beyond all baselines, between two looks for something to explore."""
-DAYS, ROUTES, SEED, AGAIN = 4, 3, 1, 3
+DAYS, ROUTES, SEED, AGAIN = 4, 3, 1, 5
 Rows = list[tuple[str, float, str]]
 
 

@@ -43,6 +43,25 @@ def readings(insight: Insight, limits: Limits) -> tuple[Reading, ...]:
     )
 
 
+def is_within(insight: Insight, limits: Limits) -> bool:
+    """Whether a window keeps all four limits: then `readings` has no excess."""
+    performance = insight.performance
+    return (
+        performance.error_rate <= min(limits.max_error_rate, 1.0 - limits.min_success_rate)
+        and performance.latency_p95_ms <= limits.max_latency_p95_ms
+        and insight.quality.score >= limits.min_quality_score
+        and insight.cost.per_request_usd <= limits.max_cost_per_request_usd
+    )
+
+
+def are_calm(watches: dict[str, Watch]) -> bool:
+    """Whether all four limits are watched and none was broken lately: a window within them changes nothing."""
+    for watch in watches.values():
+        if watch.windows or watch.firing:
+            return False
+    return len(watches) == 4
+
+
 def watched(watch: Watch, reading: Reading, insight: Insight, limits: Limits) -> Watch:
     """The watch after a window. A window with too few samples changes nothing: missing data never triggers."""
     samples = insight.quality.samples if reading.name == QUALITY else insight.performance.requests

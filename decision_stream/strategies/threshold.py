@@ -17,7 +17,7 @@ from .answers import answer, is_reduction
 from .company import Cause, cause, excused, followed, heard, repaid
 from .degradation import MIN_SAMPLES, Observation, listened, observations
 from .findings import Finding, episode_of, findings
-from .limits import QUALITY, readings, watched
+from .limits import QUALITY, are_calm, is_within, readings, watched
 from .protocol import Idea, Opinion, View
 
 DRIFT_SCALE = 10.0
@@ -46,10 +46,12 @@ class Threshold:
         """Move watches and alarms on by this window."""
         rules = policy.threshold_based
         limits = rules.performance
-        watches = {
-            reading.name: watched(hot.watches.get(reading.name, _NO_WATCH), reading, insight, limits)
-            for reading in readings(insight, limits)
-        }
+        watches = hot.watches
+        if not (are_calm(watches) and is_within(insight, limits)):
+            watches = {
+                reading.name: watched(watches.get(reading.name, _NO_WATCH), reading, insight, limits)
+                for reading in readings(insight, limits)
+            }
         alarms = dict(hot.alarms)
         company, quality = heard(hot.company, insight) if insight.candidates else hot.company, None
         for seen in observations(insight, rules.degradation):
@@ -126,11 +128,11 @@ def _attributed(
 
 def _heard(episodes: dict[str, int], insight: Insight, at_ms: int) -> dict[str, int]:
     """When each reported metric was first heard of, forgotten after the refractory time without a report."""
+    if not (insight.anomalies or insight.drift or episodes):
+        return episodes
     reported = {episode_of(anomaly) for anomaly in insight.anomalies}
     if insight.drift is not None:
         reported.add(f"drift:{insight.drift.metric}")
-    if not reported and not episodes:
-        return episodes
     kept = {name: heard for name, heard in episodes.items() if at_ms - heard < REFRACTORY_MS}
     heard = {name: kept.get(name, at_ms) for name in sorted(kept.keys() | reported)}
     if len(heard) <= MAX_EPISODES:
