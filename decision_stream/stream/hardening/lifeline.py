@@ -39,7 +39,7 @@ class Lifeline:
         """Call before anything is sent."""
         gap_s = _now_s() - self._last_s
         if gap_s > self._limit_s:
-            self._fail(f"stood still for {gap_s:.1f} s, more than half the session: others may own the partitions")
+            self._fail(_stood_still(gap_s))
 
     async def beat(self) -> None:
         """Beat for ever; the beat after a pause is what finds it when nothing was to be sent."""
@@ -55,17 +55,34 @@ class Lifeline:
 
     def _watch(self, loop_thread: int) -> None:
         """End the process when the loop does not beat; in a thread."""
+        looked_s = _now_s()
         while not self._ended.wait(self._limit_s / 4.0):
-            gap_s = _now_s() - self._last_s
-            if gap_s > self._limit_s:
-                last_word = threading.Timer(LAST_WORD_S, os._exit, (EXIT_FAILED,))
-                last_word.daemon = True
-                last_word.start()
-                frame = sys._current_frames().get(loop_thread)
-                where = traceback.extract_stack(frame)[-1] if frame is not None else None
-                place = f" at {where.filename}:{where.lineno}" if where is not None else ""
-                self._fail(f"the event loop is blocked for {gap_s:.1f} s{place}")
-                return
+            gap_s, since_s = _now_s() - self._last_s, _now_s() - looked_s
+            looked_s += since_s
+            if gap_s <= self._limit_s:
+                continue
+            last_word = threading.Timer(LAST_WORD_S, os._exit, (EXIT_FAILED,))
+            last_word.daemon = True
+            last_word.start()
+            # When this thread was held up as well, it is the process that stood still.
+            is_paused = since_s > self._limit_s / 2.0
+            self._fail(
+                _stood_still(gap_s) if is_paused else f"the event loop is blocked for {gap_s:.1f} s{_at(loop_thread)}"
+            )
+            return
+
+
+def _stood_still(gap_s: float) -> str:
+    return f"stood still for {gap_s:.1f} s, more than half the session: others may own the partitions"
+
+
+def _at(thread: int) -> str:
+    """Where a thread is, as far as Python knows."""
+    frame = sys._current_frames().get(thread)
+    if frame is None:
+        return ""
+    innermost = traceback.extract_stack(frame)[-1]
+    return f" at {innermost.filename}:{innermost.lineno}"
 
 
 def _now_s() -> float:
