@@ -94,6 +94,11 @@ def test_a_scope_shows_its_configuration_how_it_came_about_and_what_it_saved(vis
         came = page.get_by_role("region", name="How it came about").inner_text()
         assert "model: atlas →" in came and "first seen" in came
         assert "between $" in page.get_by_role("region", name="Saved so far").inner_text()
+        page.get_by_role("link", name="Older records").click()
+        page.get_by_role("heading", name="Audit trail").wait_for()
+        expect(page.get_by_role("link", name=CHAT)).to_have_count(1)
+        expect(page.locator("main tbody tr")).to_have_count(100)
+        page.go_back()
         shown(page, "")
         assert "saved, between" in page.locator("main").inner_text()
 

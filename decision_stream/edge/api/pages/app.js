@@ -7,9 +7,9 @@ import {experiment, experiments} from "./experiments.js";
 import {frontier} from "./frontier.js";
 import {list} from "./list.js";
 import {overview} from "./overview.js";
-import {scope, scopes} from "./scopes.js";
+import {audit, scope, scopes} from "./scopes.js";
 
-const PAGES = {"": overview, overview, approvals, decision, decisions: list, experiments, experiment, frontier, scopes, scope};
+const PAGES = {"": overview, overview, approvals, audit, decision, decisions: list, experiments, experiment, frontier, scopes, scope};
 const RETRY_MS = 2000, REFRESH_MS = 1500;
 const main = document.getElementById("page"), status = document.getElementById("status");
 const STANDING = {

@@ -4,7 +4,7 @@ import {chip, count, dollars, empty, make, number, part, percent, share, table, 
 import {decisionLink, decisionTable, scopeLink} from "./decisions.js";
 import {older} from "./list.js";
 
-const ROWS = 100;
+const ROWS = 100, NEWEST = 20;
 
 export async function scopes(query) {
   const {items, next} = await ask(`/scopes?limit=${ROWS}&${new URLSearchParams(query)}`);
@@ -15,7 +15,7 @@ export async function scopes(query) {
 
 export async function scope(name) {
   const path = scopePath(name);
-  const [now, audit, rows] = await Promise.all([ask(path), ask(`${path}/audit?limit=50`), ask("/decisions?limit=20&scope=" + encodeURIComponent(name))]);
+  const [now, audit, rows] = await Promise.all([ask(path), ask(`${path}/audit?limit=${NEWEST}`), ask("/decisions?limit=20&scope=" + encodeURIComponent(name))]);
   return [
     make("h2", {}, name),
     make("p", {}, "Autonomy: ", words(now.autonomy), now.pinned_by ? [" · ", chip("pinned"), ` by ${now.pinned_by}`] : "",
@@ -30,10 +30,20 @@ export async function scope(name) {
     part("How it came about", history(now.configuration.history)),
     part("Budget", now.budget && budget(now.budget)),
     part("Decisions", decisionTable(rows.items), older({scope: name}, rows.next)),
-    part("Audit trail", table("Audit trail", ["#", "When", "Verdict", "By", "Why"], audit.items.map(it =>
-      [String(it.sequence), when(it.at_ms), words(it.verdict), it.actor || "engine", (it.reasons || []).map(one => words(one.code)).join(", ")]))),
+    part("Audit trail", trail(audit.items), older({scope: name}, audit.next, "audit", "Older records")),
   ];
 }
+
+/** What was applied to a scope, a page at a time; the query has the scope and the cursor. */
+export async function audit(query) {
+  const wanted = new URLSearchParams(query), name = wanted.get("scope") || "";
+  const cursor = wanted.get("cursor"), after = cursor ? "&cursor=" + encodeURIComponent(cursor) : "";
+  const {items, next} = await ask(`${scopePath(name)}/audit?limit=${ROWS}${after}`);
+  return [make("h2", {}, "Audit trail"), make("p", {}, scopeLink(name)), trail(items), older({scope: name}, next, "audit", "Older records")];
+}
+
+const trail = records => table("Audit trail", ["#", "When", "Verdict", "By", "Why"], records.map(it =>
+  [String(it.sequence), when(it.at_ms), words(it.verdict), it.actor || "engine", (it.reasons || []).map(one => words(one.code)).join(", ")]));
 
 const pairs = rows => make("dl", {}, rows.map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 
