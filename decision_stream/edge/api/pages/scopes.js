@@ -37,7 +37,7 @@ export async function scope(name) {
 /** What was applied to a scope, a page at a time; the query has the scope and the cursor. */
 export async function audit(query) {
   const wanted = new URLSearchParams(query), name = wanted.get("scope") || "";
-  const cursor = wanted.get("cursor"), after = cursor ? "&cursor=" + encodeURIComponent(cursor) : "";
+  const cursor = wanted.get("cursor"), after = cursor ? "&before=" + encodeURIComponent(cursor) : "";
   const {items, next} = await ask(`${scopePath(name)}/audit?limit=${ROWS}${after}`);
   return [make("h2", {}, "Audit trail"), make("p", {}, scopeLink(name)), trail(items), older({scope: name}, next, "audit", "Older records")];
 }
