@@ -69,7 +69,10 @@ async def _steady(bootstrap_servers: str, prefix: str, contender: Contender, rat
         await asyncio.sleep(MEASURED_S - 1.0)
         spent, insights = cpu_s(worker.pid) - cpu, len(due_at) - first
         await feeding
-        await asyncio.sleep(1.0)
+        for _ in range(200):
+            if len(seen) >= len(due_at):
+                break
+            await asyncio.sleep(0.1)
         found = sorted(came - due_at[number] for number, came in seen if due_at[number] >= at)
         assert len(found) >= insights, f"{prefix}: {len(found)} of {insights} insights have a record"
     finally:

@@ -29,7 +29,7 @@ from .hardening.transport import BatchTransport, EventTransport
 from .hardening.versions import check_versions
 from .incarnation import mark_key, mark_of, strangers
 from .observer import Observer, SilentObserver
-from .outlet import Outlet
+from .outlet import BUSY_BYTES, Outlet
 from .processor import DEAD_LETTERS, INPUTS, OUTPUTS, Processor
 from .record import UnreadableState, without_topics
 from .scopes import Scopes, is_scope
@@ -37,6 +37,8 @@ from .scopes import Scopes, is_scope
 log = logging.getLogger(__name__)
 
 SCOPES_AT_ONCE, SCOPES_PAUSE_S = 50, 0.005
+BUSY_CHUNK = 2
+"""Records of a busy scope between two turns of the event loop; a round trip to the broker takes some ten of them."""
 
 
 class Record(NamedTuple):
@@ -322,6 +324,8 @@ async def _run(app: EngineApp, name: str, full_name: str, stream: StreamT[bytes]
                 await app.settle()
             elif producer.is_congested:
                 await producer.deliver()
+            elif waiting_bytes > BUSY_BYTES and next_offset % BUSY_CHUNK == 0:
+                await asyncio.sleep(0)
         expected[partition] = (generation, next_offset)
         app.consumer.ack(message)
         app.outlet.rest()

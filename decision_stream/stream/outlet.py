@@ -18,12 +18,15 @@ from aiokafka.partitioner import murmur2
 
 from ..wire.trace import TRACEPARENT
 from .hardening.producer import OrderedProducer
-from .record import Applied, Output, StoredScope, hot_write
+from .record import MAX_DEFERRED_BYTES, Applied, Output, StoredScope, hot_write
 from .scopes import Writes
 
+BUSY_BYTES = MAX_DEFERRED_BYTES
+"""Outputs of a scope that wait, in bytes, beyond which they leave at once: else its next events would wait for them."""
+
 Future = asyncio.Future[Any]
-PATIENCE_S = 0.25
-"""A worker that is behind writes a quiet scope this often; nobody waits for what it says, since it is late anyway."""
+PATIENCE_S = 1.0
+"""A worker that had something left to apply for so long writes all quiet scopes; what it says is late anyway."""
 
 
 class _Held:
@@ -47,6 +50,11 @@ class _Held:
         self.events += 1
         self.sequences += applied.sequences
         self.outputs += applied.outputs
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether so much of the scope waits that it should not wait for company."""
+        return self.stored is not None and self.stored.outbox_bytes >= BUSY_BYTES
 
 
 class Outlet:
@@ -136,6 +144,8 @@ class Outlet:
             return  # The producer remembers the failure, and nothing is committed any more.
         for one in held:
             self._release(one)
+        if any(one.is_busy for one in held):
+            self._producer.push()
         if not self._is_pushing:
             # In the loop's next turn: those of the request's other batches are released in this one.
             self._is_pushing = True
@@ -163,6 +173,8 @@ class Outlet:
             durable.add_done_callback(self._on_durable)
         else:
             waiting.append(held)
+        if held.is_busy:
+            self._producer.push()
 
     def _release(self, held: _Held) -> None:
         self._released += held.events

@@ -21,7 +21,7 @@ from .flood import FloodGuard
 from .hardening.producer import OrderedProducer
 from .observer import Observer
 from .outlet import Outlet
-from .record import StateTooLarge, apply, outbox_bytes
+from .record import StateTooLarge, apply
 from .scopes import Scopes
 
 INPUTS: dict[str, Kind] = {
@@ -131,4 +131,4 @@ class Processor:
             self._observer.holds(scope, applied.stored.state.cold)
         seconds = time.perf_counter() - started
         self._observer.applied(event, applied.effects, seconds, time.time() - event.at_ms / 1_000.0)
-        return outbox_bytes(applied.stored)
+        return applied.stored.outbox_bytes

@@ -35,7 +35,7 @@ from ..wire.codec import encode
 
 FORMAT = 1
 MAX_STATE_BYTES = 512 * 1024
-MAX_DEFERRED_BYTES = 32 * 1024
+MAX_DEFERRED_BYTES = 48 * 1024
 """Outputs of a scope that may wait for a common write, in bytes."""
 GENESIS = b"\x00" * 32
 COLD_SUFFIX = b"\x00cold"
@@ -107,7 +107,8 @@ class ColdRecord(Struct, frozen=True, gc=False, array_like=True):
 class StoredScope(Struct, frozen=True, gc=False, kw_only=True):
     """A scope as it is stored, decoded.
 
-    `deferred_bytes` is the size of the outputs that are not in a written record yet.
+    `deferred_bytes` is the size of the outputs that are not in a written record yet, `outbox_bytes` that of all which
+    wait for acknowledgement; it is kept beside the outbox because a busy scope has some hundred entries.
     """
 
     state: ScopeState
@@ -118,6 +119,7 @@ class StoredScope(Struct, frozen=True, gc=False, kw_only=True):
     sequence: int = 0
     head: bytes = GENESIS
     outbox: tuple[OutboxEntry, ...] = ()
+    outbox_bytes: int = 0
     cold_version: int = 0
     cold_bytes: bytes = b""
     deferred_bytes: int = 0
@@ -190,23 +192,21 @@ def apply(
     which this owner began to read their topic (`resumed_at`); their outbox entries are dropped.
     Raises `StateTooLarge`; any other error is a mistake of the engine. In both cases nothing has changed.
     """
-    waiting = stored.outbox
+    waiting, waiting_bytes = stored.outbox, stored.outbox_bytes
     if delivered or stored.is_new_epoch:
         waiting = tuple(
             entry
             for entry in waiting
             if entry.sequence not in delivered and entry.offset >= resumed_at.get(entry.topic, 0)
         )
+        waiting_bytes = _bytes_of(waiting)
     again = waiting if stored.is_new_epoch else ()
     if source.offset <= stored.fence.get(source.topic, -1):
         return _repeated(stored, again)
     state, effects = step(stored.state, event, policy)
     sequence = stored.sequence + 1
     journal = encode(_journal_record(stored, source, event, effects, policy, sequence, state.hot.at_ms))
-    outputs = (
-        *_messages(effects, event, source),
-        Output(JOURNAL, journal),
-    )
+    outputs = (*_messages(effects, event, source), Output(JOURNAL, journal))
     entry = OutboxEntry(sequence, source.topic, source.offset, outputs)
     changed = state.cold is not stored.state.cold
     cold_bytes = _encode(state.cold) if changed or not stored.cold_bytes else stored.cold_bytes
@@ -222,6 +222,7 @@ def apply(
         sequence=sequence,
         head=sha256(journal).digest(),
         outbox=(*waiting, entry),
+        outbox_bytes=waiting_bytes + sum([len(output.value) for output in outputs]),
         cold_version=stored.cold_version + changed,
         cold_bytes=cold_bytes,
         deferred_bytes=deferred_bytes if is_deferred else 0,
@@ -277,6 +278,7 @@ def load(scope: str, hot_bytes: bytes | None, cold_bytes: bytes | None, *, gener
         sequence=hot.sequence,
         head=hot.head,
         outbox=hot.outbox,
+        outbox_bytes=_bytes_of(hot.outbox),
         cold_version=hot.cold_version,
         cold_bytes=content,
     )
@@ -320,11 +322,6 @@ def without_topics(hot_bytes: bytes, topics: Set[str]) -> bytes:
     return _encode(replace(hot, fence=fence, outbox=outbox))
 
 
-def outbox_bytes(stored: StoredScope) -> int:
-    """Size of the outputs that wait for acknowledgement, in bytes."""
-    return sum(len(output.value) for entry in stored.outbox for output in entry.outputs)
-
-
 def _matching(scope: str, hot: HotRecord, cold: ColdRecord | None) -> bytes:
     """The cold part that belongs to a hot record."""
     if hot.format != FORMAT or (cold is not None and cold.format != FORMAT):
@@ -354,6 +351,10 @@ def _hot_bytes(stored: StoredScope) -> bytes:
             stored.cold_bytes if stored.is_cold_inside else None,
         )
     )
+
+
+def _bytes_of(entries: tuple[OutboxEntry, ...]) -> int:
+    return sum([len(output.value) for entry in entries for output in entry.outputs])
 
 
 def _outputs_of(entries: tuple[OutboxEntry, ...]) -> tuple[Output, ...]:
@@ -414,8 +415,8 @@ def _journal_record(
         alerts=effects.alerts,
         learnings=effects.learnings,
         frontier=effects.frontier,
-        outputs=tuple(output.id for output in effects.outputs),
-        signals=tuple(message.id for message in (*effects.signals, *effects.entries)) or UNSET,
+        outputs=tuple([output.id for output in effects.outputs]),
+        signals=tuple([message.id for message in (*effects.signals, *effects.entries)]) or UNSET,
         actor=effects.actor,
         policy_hash=policy.hash,
         engine_version=ENGINE_VERSION,

@@ -105,3 +105,20 @@ async def test_what_was_deferred_when_partitions_move_is_never_sent():
     assert not made.is_holding
     await made.settle()
     assert producer.topics == appended
+
+
+async def test_what_a_busy_scope_waits_for_leaves_at_once(monkeypatch):
+    producer = Producer()
+    made, _ = outlet(producer)
+    stored = send(made, range(2))
+    await made.settle()
+    pushes = producer.pushes
+    stored = send(made, range(2, 4), stored)
+    made.write_deferred()
+    assert producer.pushes == pushes, "what little waits may wait for company"
+    monkeypatch.setattr("decision_stream.stream.outlet.BUSY_BYTES", stored.outbox_bytes + 1)
+    send(made, range(4, 6), stored)
+    made.write_deferred()
+    assert producer.pushes == pushes + 1, "its state"
+    await made.settle()
+    assert producer.pushes > pushes + 1, "and its outputs, as soon as that is durable"

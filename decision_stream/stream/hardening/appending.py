@@ -43,6 +43,8 @@ class Appender:
         if len(value or b"") > self._max_bytes:
             raise ProducerSendError(f"a record of {len(value or b'')} bytes is larger than {self._max_bytes}")
         batch = accumulator._append_batch(accumulator.create_builder(), tp)
+        # It waits as long as the oldest one: all leave in one request, which costs more than what is in it.
+        batch._ctime = min(waiting[0]._ctime for waiting in accumulator._batches.values() if waiting)
         self._on_new(batch)
         if batch._builder.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
             raise ProducerSendError(f"a record of {len(value or b'')} bytes does not fit into an empty batch")

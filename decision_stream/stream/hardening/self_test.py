@@ -124,7 +124,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "create_builder",
         "flush_for_commit",
     ),
-    "aiokafka message batch": ("_builder", "_linger_time", "future"),
+    "aiokafka message batch": ("_builder", "_ctime", "_linger_time", "future"),
 }
 """What must be there, by the name of the object or class that has it. Classes begin with a capital letter."""
 
