@@ -133,10 +133,10 @@ class Accountant:
 def _at(totals: np.ndarray, minute: int) -> np.ndarray:
     """Running totals at a minute; within a slot traffic is even."""
     slot, rest = divmod(minute, SLOT_MINUTES)
-    if rest == 0 or slot + 1 >= len(totals):
-        found: np.ndarray = totals[min(slot, len(totals) - 1)]
-        return found
-    return totals[slot] + (totals[slot + 1] - totals[slot]) * (rest / SLOT_MINUTES)
+    found: np.ndarray = totals[min(slot, len(totals) - 1)]
+    if rest and slot + 1 < len(totals):
+        found = found + (totals[slot + 1] - found) * (rest / SLOT_MINUTES)
+    return found
 
 
 def _minutes(edges: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from functools import cache
 from math import erf, exp, log, pi, sqrt
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr  # type: ignore[import-untyped]
 
 from ...model.configuration import Configuration
 from ...model.metrics import ArmSample
@@ -114,7 +114,7 @@ class RouteWorld:
 
     def requests(self, scope: str, minute: int) -> int:
         """How many requests arrive in a minute."""
-        return max(1, round(self.arrivals[min(minute // SLOT_MINUTES, self.slots - 1)] / SLOT_MINUTES))
+        return max(1, round(float(self.arrivals[min(minute // SLOT_MINUTES, self.slots - 1)]) / SLOT_MINUTES))
 
     def sample(
         self, scope: str, configuration: Configuration, minute: int, requests: int, purpose: str, slow_ms: float
