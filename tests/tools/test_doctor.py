@@ -9,6 +9,7 @@ from socket import create_server
 import msgspec
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError
 from aiokafka.structs import ConsumerRecord
 
 from decision_stream.broker.topics import topic_table
@@ -164,6 +165,23 @@ def test_copies_that_are_fine_are_not_spoken_of():
 def test_the_group_is_told_as_kafka_sees_it(state, members, told):
     (one,) = group._members(state, members, 3)
     assert one.told == told and (one.level is Level.OK) == (told.startswith("2") and state == "Stable")
+
+
+async def test_a_kafka_that_has_no_groups_yet_is_asked_again(monkeypatch):
+    monkeypatch.setattr(group, "PAUSE_S", 0.0)
+    answers = [GroupCoordinatorNotAvailableError(), GroupLoadInProgressError(), "here"]
+
+    async def ask() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert await group._told(ask) == "here" and answers == []
+    monkeypatch.setattr(group, "COORDINATOR_S", -1.0)
+    answers = [GroupCoordinatorNotAvailableError()]
+    with pytest.raises(GroupCoordinatorNotAvailableError):
+        await group._told(ask)
 
 
 def test_a_place_beyond_the_end_is_told_as_lost():

@@ -1,10 +1,17 @@
 """The workers as Kafka sees them: who is there, what waits for them, and whether their places can still be read."""
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 
 from ...broker.topics import admin
 from ...stream.address import client_options
@@ -14,6 +21,8 @@ from .finding import Finding, fail, ok, warn
 LATE_S = 60.0
 """An event that waits for longer than this is told; a second is what the engine promises."""
 READ_MS = 3_000
+COORDINATOR_S, PAUSE_S = 10.0, 0.2
+T = TypeVar("T")
 
 
 async def group(address: str, app_id: str, prefix: str, partitions: Mapping[str, int]) -> list[Finding]:
@@ -23,11 +32,11 @@ async def group(address: str, app_id: str, prefix: str, partitions: Mapping[str,
     """
     parts = [TopicPartition(prefix + name, n) for name in INPUTS for n in range(partitions[prefix + name])]
     async with admin(address) as client:
-        (answer,) = await client.describe_consumer_groups([app_id])
+        (answer,) = await _told(lambda: client.describe_consumer_groups([app_id]))
         ((error, _name, state, _kind, _protocol, members, *_rest),) = answer.groups
         if error:
             raise for_code(error)(app_id)
-        told = await client.list_consumer_group_offsets(app_id)
+        told = await _told(lambda: client.list_consumer_group_offsets(app_id))
     committed = {part: told[part].offset for part in parts if part in told and told[part].offset >= 0}
     consumer = AIOKafkaConsumer(**client_options(address))
     await consumer.start()
@@ -44,6 +53,18 @@ async def group(address: str, app_id: str, prefix: str, partitions: Mapping[str,
     finally:
         await consumer.stop()
     return [*found, _lag(sum(waiting.values()), oldest_ms, bool(members))]
+
+
+async def _told(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer of the group's coordinator. The first question ever makes a Kafka create the topic it keeps them in."""
+    deadline = time.monotonic() + COORDINATOR_S
+    while True:
+        try:
+            return await ask()
+        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(PAUSE_S)
 
 
 def _members(state: str, members: int, partitions: int) -> list[Finding]:
