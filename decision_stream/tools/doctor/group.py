@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
@@ -32,17 +33,14 @@ async def group(address: str, app_id: str, prefix: str, partitions: Mapping[str,
     """
     parts = [TopicPartition(prefix + name, n) for name in INPUTS for n in range(partitions[prefix + name])]
     async with admin(address) as client:
-        (answer,) = await _told(lambda: client.describe_consumer_groups([app_id]))
-        ((error, _name, state, _kind, _protocol, members, *_rest),) = answer.groups
-        if error:
-            raise for_code(error)(app_id)
+        state, members = await _told(lambda: _described(client, app_id))
         told = await _told(lambda: client.list_consumer_group_offsets(app_id))
     committed = {part: told[part].offset for part in parts if part in told and told[part].offset >= 0}
     consumer = AIOKafkaConsumer(**client_options(address))
     await consumer.start()
     try:
         begins, ends = await consumer.beginning_offsets(parts), await consumer.end_offsets(parts)
-        found = [*_members(state, len(members), max(partitions.values()))]
+        found = [*_members(state, members, max(partitions.values()))]
         found += gone(committed, begins, ends)
         waiting = {
             part: ends[part] - max(committed.get(part, 0), begins[part])
@@ -55,8 +53,17 @@ async def group(address: str, app_id: str, prefix: str, partitions: Mapping[str,
     return [*found, _lag(sum(waiting.values()), oldest_ms, bool(members))]
 
 
+async def _described(client: AIOKafkaAdminClient, app_id: str) -> tuple[str, int]:
+    """The group's state and the number of its members."""
+    (answer,) = await client.describe_consumer_groups([app_id])
+    ((error, _name, state, _kind, _protocol, members, *_rest),) = answer.groups
+    if error:
+        raise for_code(error)(app_id)
+    return state, len(members)
+
+
 async def _told(ask: Callable[[], Awaitable[T]]) -> T:
-    """The answer of the group's coordinator. The first question ever makes a Kafka create the topic it keeps them in."""
+    """The answer of the group's coordinator. The first question ever makes a Kafka create the topic of its groups."""
     deadline = time.monotonic() + COORDINATOR_S
     while True:
         try:
