@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import time
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -58,6 +59,7 @@ async def _drained(
     await contender.enter(bootstrap_servers, prefix)
     await _fill(bootstrap_servers, prefix, loaded)
     spent, rate = await _drain(bootstrap_servers, prefix, contender, len(loaded))
+    print(f"{name}: {spent:.0f} µs, {rate:,.0f} insights/s", file=sys.stderr, flush=True)
     return Figure(what=name, value=spent, unit="µs CPU per insight", remark=f"{rate:,.0f} insights/s"), rate
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import sys
 import time
 from dataclasses import dataclass
 
@@ -81,7 +82,9 @@ async def _steady(bootstrap_servers: str, prefix: str, contender: Contender, rat
         await asyncio.gather(feeding, tailing, return_exceptions=True)
         await _end(worker)
     p50_ms, p99_ms = (found[int(len(found) * share)] * 1e3 for share in (0.5, 0.99))
-    return Steady(spent / insights * 1e6, p50_ms, p99_ms)
+    steady = Steady(spent / insights * 1e6, p50_ms, p99_ms)
+    print(f"{prefix} {rate:.0f}/s: {steady}", file=sys.stderr, flush=True)
+    return steady
 
 
 async def _idle_and_large(bootstrap_servers: str) -> list[Figure]:
@@ -105,6 +108,7 @@ async def _idle_and_large(bootstrap_servers: str) -> list[Figure]:
         tailing.cancel()
         await asyncio.gather(tailing, return_exceptions=True)
         await _end(worker)
+    print(f"{prefix} idle {idle:.1f} %, {memory_mb:.0f} MB", file=sys.stderr, flush=True)
     told = "two insights of each"
     return [
         Figure(what="idle worker with 10,000 scopes", value=idle, unit="% of a core", goal="2 %", at_most=2.0),
