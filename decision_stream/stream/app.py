@@ -386,6 +386,8 @@ async def _take_stock(app: EngineApp, generation: int) -> None:
         (partition, scope) for partition in sorted(app.owned_partitions()) for scope in app.scopes.names({partition})
     )
     for number, (partition, scope) in enumerate(numbered, start=1):
+        if number % SCOPES_AT_ONCE == 0:
+            await asyncio.sleep(SCOPES_PAUSE_S)
         if generation != app.consumer_generation_id:
             return
         try:
@@ -396,8 +398,6 @@ async def _take_stock(app: EngineApp, generation: int) -> None:
             continue
         app.agenda.note(partition, scope, state.next_deadline_ms())
         app.observer.holds(scope, state.cold)
-        if number % SCOPES_AT_ONCE == 0:
-            await asyncio.sleep(SCOPES_PAUSE_S)
 
 
 async def _resume_later(app: EngineApp, name: str, tp: TP, next_offset: int, generation: int) -> None:
