@@ -127,7 +127,9 @@ async def test_six_restarts_under_load_lose_nothing_and_double_nothing(bench):
             worker.kill()
         else:
             worker.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(worker.wait, 30) == (-signal.SIGKILL if number % 2 else 0)
+        # One that is told to stop while its modules still load ends by the signal, and has touched nothing.
+        expected = (-signal.SIGKILL,) if number % 2 else (0, -signal.SIGTERM)
+        assert await asyncio.to_thread(worker.wait, 30) in expected
     await feeding
     bench.start_worker()
     want = total * len(SCOPES)
@@ -178,7 +180,7 @@ async def test_a_second_worker_joins_and_the_first_leaves_without_loss(bench):
     total = 60
     first = bench.start_worker()
     feeding = asyncio.create_task(feed(bench, range(total)))
-    await asyncio.sleep(2.0)
+    await bench.wait_for("journal", lambda found: len(found) > 0)
     bench.start_worker()
     await asyncio.sleep(3.0)
     first.send_signal(signal.SIGTERM)
