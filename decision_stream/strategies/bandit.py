@@ -258,8 +258,7 @@ def _suspicions(bandit: Bandit) -> dict[str, tuple[float, ...]]:
 
 
 def _with_linear(bandit: Bandit, name: str, state: Watched[LinearState]) -> Bandit:
-    """The bandit with one arm as it is after a report; the others fade when they are read, and are not written."""
-    learnt, arm = state.learnt, state.learnt.arms[name]
+    arm = state.learnt.arms[name]
     known = BanditArm(
         information=arm.information,
         response=arm.response,
@@ -267,24 +266,22 @@ def _with_linear(bandit: Bandit, name: str, state: Watched[LinearState]) -> Band
         touched=arm.touched,
         suspicions=state.alarms.get(name, ()),
     )
-    return replace(
-        bandit,
-        arms={**bandit.arms, name: known},
-        clock=learnt.clock,
-        residual=learnt.residual,
-        residual_weight=learnt.residual_weight,
-    )
+    return _after(bandit, name, known, state.learnt)
 
 
 def _with_beta(bandit: Bandit, name: str, state: Watched[BetaState]) -> Bandit:
-    """As `_with_linear`."""
-    learnt, arm = state.learnt, state.learnt.arms[name]
+    arm = state.learnt.arms[name]
     known = BanditArm(
         successes=arm.successes,
         failures=arm.failures,
         touched=arm.touched,
         suspicions=state.alarms.get(name, ()),
     )
+    return _after(bandit, name, known, state.learnt)
+
+
+def _after(bandit: Bandit, name: str, known: BanditArm, learnt: LinearState | BetaState) -> Bandit:
+    """The bandit with one arm as it is after a report; the others fade when they are read, and are not written."""
     return replace(
         bandit,
         arms={**bandit.arms, name: known},
