@@ -23,7 +23,7 @@ from decision_stream.broker.embedded import EmbeddedKafka, free_port
 from decision_stream.edge.read_model import RedisReadModel, Unavailable
 from tests.edge.redis_server import RedisServer
 
-from .shell import PARTITIONS, Scene, _scene
+from .shell import PARTITIONS, Scene, _scene, measured
 
 RATE = 500.0
 PERIOD_S = 10.0
@@ -247,24 +247,11 @@ PARTS: dict[str, Callable[[EmbeddedKafka], Awaitable[list[Row]]]] = {
 }
 
 
-async def _measure(names: tuple[str, ...]) -> list[Row]:
-    kafka = EmbeddedKafka()
-    await asyncio.to_thread(kafka.start)
-    rows: list[Row] = []
-    try:
-        for name in names:
-            rows += await PARTS[name](kafka)
-            print(json.dumps(rows[-6:]), file=sys.stderr, flush=True)
-    finally:
-        await asyncio.to_thread(kafka.stop)
-    return rows
-
-
 if __name__ == "__main__":
     from rich.console import Console
     from rich.table import Table
 
     table = Table("what", "value", "goal", "remark")
-    for row in asyncio.run(_measure(tuple(sys.argv[1:]) or tuple(PARTS))):
+    for row in asyncio.run(measured(PARTS, sys.argv[1:])):
         table.add_row(*row)
     Console(width=160).print(table)

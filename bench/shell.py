@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -27,6 +28,7 @@ from .contenders import PARTITIONS, cpu_s, rss_mb
 from .load import insights, records
 
 Row = tuple[str, float, str]
+Told = TypeVar("Told", bound=tuple[str | float, ...])
 
 
 class _Source(msgspec.Struct):
@@ -333,19 +335,18 @@ PARTS: dict[str, Callable[[EmbeddedKafka], Awaitable[list[Row]]]] = {
 }
 
 
-def measure(names: tuple[str, ...] = tuple(PARTS)) -> list[Row]:
-    """Rows of name, number and remark."""
-    return asyncio.run(_measure(names))
-
-
-async def _measure(names: tuple[str, ...]) -> list[Row]:
+async def measured(
+    parts: Mapping[str, Callable[[EmbeddedKafka], Awaitable[list[Told]]]], names: Sequence[str]
+) -> list[Told]:
+    """The rows of the named parts, or of all, on an embedded Kafka of their own; each part's are told as it ends."""
     kafka = EmbeddedKafka()
     await asyncio.to_thread(kafka.start)
-    rows: list[Row] = []
+    rows: list[Told] = []
     try:
-        for name in names:
-            rows += await PARTS[name](kafka)
-            print(json.dumps(rows[-2:]), file=sys.stderr, flush=True)
+        for name in names or parts:
+            found = await parts[name](kafka)
+            print(json.dumps(found), file=sys.stderr, flush=True)
+            rows += found
     finally:
         await asyncio.to_thread(kafka.stop)
     return rows
@@ -356,6 +357,6 @@ if __name__ == "__main__":
     from rich.table import Table
 
     table = Table("what", "value", "remark")
-    for what, number, remark in measure(tuple(sys.argv[1:]) or tuple(PARTS)):
+    for what, number, remark in asyncio.run(measured(PARTS, sys.argv[1:])):
         table.add_row(what, f"{number:.1f}", remark)
     Console(width=140).print(table)
