@@ -11,8 +11,10 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from socket import create_connection, socket
 from tempfile import TemporaryDirectory
@@ -23,7 +25,8 @@ from decision_stream.broker.embedded import EmbeddedKafka, free_port
 from decision_stream.edge.read_model import RedisReadModel, Unavailable
 from tests.edge.redis_server import RedisServer
 
-from .shell import PARTITIONS, Scene, _scene, measured
+from .contenders import PARTITIONS
+from .scene import Scene, entered, measured
 
 RATE = 500.0
 PERIOD_S = 10.0
@@ -31,6 +34,8 @@ FED_S = 110.0
 """For how long insights are at hand; longer than the measurements take."""
 IDLE = 1_000
 ASKED = 2_000
+BEHIND_S = 1.0
+"""A model that follows the journal is always a little behind it; this much counts as caught up."""
 Row = tuple[str, str, str, str]
 """What, value, goal, remark."""
 
@@ -81,35 +86,53 @@ def _ask(port: int, path: str, wire: http.client.HTTPConnection | None = None) -
             own.close()
 
 
-async def _period(scene: Scene) -> tuple[float, float]:
-    """Verdicts a second within a period, and the 99th percentile of their delays in ms.
+@dataclass(frozen=True, slots=True)
+class _Period:
+    """Verdicts a second, and how long they took: median and 99th percentile, in ms.
 
     More than come in a second are given while a backlog is worked off.
     """
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+
+    def __str__(self) -> str:
+        return f"{self.rate:.0f}/s, median {self.p50_ms:.0f} ms, p99 {self.p99_ms:.0f} ms"
+
+
+async def _period(scene: Scene) -> _Period:
     scene.latencies.clear()
     judged, at = scene.judged, time.monotonic()
     await asyncio.sleep(PERIOD_S)
     rate = (scene.judged - judged) / (time.monotonic() - at)
-    return rate, sorted(scene.latencies)[int(len(scene.latencies) * 0.99)] * 1e3
+    took = sorted(scene.latencies)
+    return _Period(rate, statistics.median(took) * 1e3, _p99(took) * 1e3)
 
 
-async def _caught_up(scene: Scene, model: RedisReadModel) -> None:
-    """Until the model has all that the journal holds now."""
+async def _caught_up(scene: Scene, model: RedisReadModel) -> float:
+    """Seconds until the model has all that the journal holds now, and is no more than `BEHIND_S` behind it."""
     parts = [TopicPartition(f"{scene.prefix}journal", number) for number in range(PARTITIONS)]
+    begun = time.monotonic()
     consumer = AIOKafkaConsumer(bootstrap_servers=scene.kafka.bootstrap_servers)
     await consumer.start()
     try:
-        ends = await consumer.end_offsets(parts)
+        seen = deque([(begun, await consumer.end_offsets(parts))])
+        while True:
+            # The newest that is old enough to be asked for; the first one always is.
+            while len(seen) > 1 and seen[1][0] <= time.monotonic() - BEHIND_S:
+                seen.popleft()
+            try:
+                stands = await asyncio.to_thread(model.positions)
+                if all(stands.get(("journal", part.partition), 0) >= end for part, end in seen[0][1].items()):
+                    return time.monotonic() - begun
+            except Unavailable:
+                pass
+            await asyncio.sleep(0.05)
+            at = time.monotonic()
+            seen.append((at, await consumer.end_offsets(parts)))
     finally:
         await consumer.stop()
-    while True:
-        try:
-            stands = await asyncio.to_thread(model.positions)
-            if all(stands.get(("journal", part.partition), 0) >= ends[part] for part in parts):
-                return
-        except Unavailable:
-            pass
-        await asyncio.sleep(0.05)
 
 
 async def _redis(kafka: EmbeddedKafka) -> list[Row]:
@@ -128,7 +151,7 @@ async def _broken(kafka: EmbeddedKafka, directory: Path, *, is_cohosted: bool) -
     redis.start()
     where = "API inside the worker" if is_cohosted else "API beside the worker"
     rows: list[Row] = []
-    async with _scene(kafka, "inside" if is_cohosted else "beside") as scene:
+    async with entered(kafka, "inside" if is_cohosted else "beside") as scene:
         url = {"DS_API__REDIS_URL": redis.url}
         if is_cohosted:
             command = [sys.executable, "-m", "decision_stream", "run", "-b", kafka.bootstrap_servers]
@@ -147,17 +170,15 @@ async def _broken(kafka: EmbeddedKafka, directory: Path, *, is_cohosted: bool) -
                     ("is killed", redis.kill, redis.start),
                     ("is emptied (FLUSHALL)", redis.empty, None),
                 ):
-                    before, p99_before = await _period(scene)
+                    before = await _period(scene)
                     begin()
-                    back_at = time.monotonic()
-                    during, p99 = await _period(scene)
-                    if end is not None:
+                    if end is None:
+                        during, took = await asyncio.gather(_period(scene), _caught_up(scene, model))
+                    else:
+                        during = await _period(scene)
                         await asyncio.to_thread(end)
-                        back_at = time.monotonic()
-                    await _caught_up(scene, model)
-                    took = time.monotonic() - back_at
-                    remark = f"{before:.0f}/s before, {during:.0f}/s while; p99 {p99_before:.0f} and {p99:.0f} ms"
-                    share = f"{during / RATE:.0%}"
+                        took = await _caught_up(scene, model)
+                    share, remark = f"{during.rate / RATE:.0%}", f"before: {before}; while: {during}"
                     rows.append((f"Redis {name}, {where}: verdicts, of {RATE:g}/s that come in", share, "95 %", remark))
                     held = f"{scene.judged:,} insights until then"
                     rows.append((f"Redis {name}, {where}: s until caught up", f"{took:.1f}", "10", held))
@@ -172,19 +193,19 @@ async def _many_idle(kafka: EmbeddedKafka) -> list[Row]:
     """Latency of the API's answers, alone and with idle connections, on a stream that goes on."""
     redis, port = RedisServer(), free_port()
     redis.start()
-    async with _scene(kafka, "idle") as scene:
+    async with entered(kafka, "idle") as scene:
         scene.start_worker()
         _api(scene, port, DS_API__REDIS_URL=redis.url, DS_API__KEEP_ALIVE_S="600")
         feeding = asyncio.create_task(scene.feed(RATE, FED_S))
         try:
             await _settled(scene, port)
-            before, p99_before = await _period(scene)
+            before = await _period(scene)
             alone = await asyncio.to_thread(_answers, port)
             with ExitStack() as held:
                 for _ in range(IDLE):
                     held.enter_context(closing(_idle(port)))
                 asking = asyncio.create_task(asyncio.to_thread(_answers, port))
-                while_idle, p99 = await _period(scene)
+                during = await _period(scene)
                 busy = await asking
         finally:
             feeding.cancel()
@@ -197,9 +218,9 @@ async def _many_idle(kafka: EmbeddedKafka) -> list[Row]:
         (f"API with {IDLE:,} idle connections: 99th percentile, ms", f"{_p99(busy) * 1e3:.0f}", "200", told),
         (
             f"the same: verdicts, of {RATE:g}/s that come in",
-            f"{while_idle / RATE:.0%}",
+            f"{during.rate / RATE:.0%}",
             "95 %",
-            f"{before:.0f}/s before, {while_idle:.0f}/s while; p99 {p99_before:.0f} and {p99:.0f} ms",
+            f"before: {before}; while: {during}",
         ),
     ]
 

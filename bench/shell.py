@@ -1,184 +1,29 @@
 """The shell on a Kafka of its own: stopping, taking over, latency, memory, recovery, a broker that is away."""
 
 import asyncio
-import json
-import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
 
-import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.structs import ConsumerRecord
+from aiokafka import AIOKafkaProducer
 
 from decision_stream.broker.embedded import EmbeddedKafka
-from decision_stream.broker.topics import apply, topic_table
 from decision_stream.model.journal import Source
 from decision_stream.model.policy import Policy
-from decision_stream.stream.processor import INPUTS
 from decision_stream.stream.record import apply as apply_one
 from decision_stream.stream.record import empty, hot_write
 
 from .contenders import PARTITIONS, cpu_s, rss_mb
-from .load import insights, records
+from .load import insights
+from .scene import entered, measured
 
 Row = tuple[str, float, str]
-Told = TypeVar("Told", bound=tuple[str | float, ...])
-
-
-class _Source(msgspec.Struct):
-    topic: str
-    partition: int
-    offset: int
-
-
-class _Judged(msgspec.Struct):
-    source: _Source
-
-
-_judged = msgspec.json.Decoder(_Judged)
-
-
-@dataclass
-class Scene:
-    """Topics of one measurement, its workers, and what the journal's tail has seen."""
-
-    kafka: EmbeddedKafka
-    prefix: str
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    due_at: dict[tuple[int, int], float] = field(default_factory=dict)
-    latencies: list[float] = field(default_factory=list)
-    newest: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), -1))
-    fed: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), -1))
-    judged: int = 0
-    repeated: int = 0
-
-    def start_worker(self, session: str = "10s") -> subprocess.Popen[bytes]:
-        """A worker as the command line starts it."""
-        told = {
-            **os.environ,
-            "DS_KAFKA__APP_ID": f"{self.prefix}app",
-            "DS_KAFKA__TOPIC_PREFIX": self.prefix,
-            "DS_KAFKA__PARTITIONS": str(PARTITIONS),
-            "DS_KAFKA__SESSION_TIMEOUT": session,
-            "DS_KAFKA__HEARTBEAT_INTERVAL": "1s",
-            "DS_MONITORING__METRICS_PORT": "0",
-            "DS_MONITORING__LOG_LEVEL": "error",
-        }
-        command = [sys.executable, "-m", "decision_stream", "run", "-b", self.kafka.bootstrap_servers]
-        worker = subprocess.Popen(command, env=told, stderr=subprocess.DEVNULL)
-        self.workers.append(worker)
-        return worker
-
-    async def feed(self, rate: float, seconds: float, scopes: int = 500) -> None:
-        """Insights at this rate; the time each was due is kept for its latency."""
-        loaded = records(int(rate * seconds), scopes)
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self.kafka.bootstrap_servers, linger_ms=2, max_batch_size=128 * 1024
-        )
-        await producer.start()
-        begun = time.time()
-        try:
-            for number, (key, value) in enumerate(loaded):
-                due = begun + number / rate
-                if due > time.time():
-                    await asyncio.sleep(due - time.time())
-                sent = await producer.send(f"{self.prefix}insights", value, key=key)
-                sent.add_done_callback(lambda done, due=due: self._placed(done, due))
-        finally:
-            await producer.stop()
-
-    def _placed(self, done: asyncio.Future, due: float) -> None:
-        if not done.cancelled() and done.exception() is None:
-            placed = done.result()
-            self.due_at[placed.partition, placed.offset] = due
-            self.fed[placed.partition] = max(self.fed[placed.partition], placed.offset)
-
-    async def tail(self) -> None:
-        """Follow the journal for ever."""
-        seen: set[tuple[str, int, int]] = set()
-        parts = [TopicPartition(f"{self.prefix}journal", number) for number in range(PARTITIONS)]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.kafka.bootstrap_servers, auto_offset_reset="earliest", fetch_max_wait_ms=10
-        )
-        await consumer.start()
-        try:
-            consumer.assign(parts)
-            while True:
-                for fetched in (await consumer.getmany(timeout_ms=100)).values():
-                    self._saw(fetched, seen, time.time())
-        finally:
-            await consumer.stop()
-
-    def _saw(self, fetched: list[ConsumerRecord], seen: set[tuple[str, int, int]], now: float) -> None:
-        for record in fetched:
-            source = _judged.decode(record.value).source
-            place = (source.topic, source.partition, source.offset)
-            if place in seen:
-                self.repeated += 1
-                continue
-            seen.add(place)
-            if source.topic == "insights":
-                self.judged += 1
-                self.newest[source.partition] = max(self.newest[source.partition], source.offset)
-                due = self.due_at.get((source.partition, source.offset))
-                if due is not None:
-                    self.latencies.append(now - due)
-
-    async def until_judged(self, limit_s: float = 120.0) -> float:
-        """Wait until everything fed up to now is judged; the seconds it took."""
-        target, begun = dict(self.fed), time.monotonic()
-        while any(self.newest[number] < offset for number, offset in target.items()):
-            if time.monotonic() - begun > limit_s:
-                raise TimeoutError(f"after {limit_s:g} s judged {self.newest} of {target}")
-            await asyncio.sleep(0.01)
-        return time.monotonic() - begun
-
-    async def until_idle(self, limit_s: float = 120.0) -> None:
-        """Wait until everything on all input topics is committed, what the worker tells itself included."""
-        parts = [TopicPartition(self.prefix + name, number) for name in INPUTS for number in range(PARTITIONS)]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.kafka.bootstrap_servers, group_id=f"{self.prefix}app", enable_auto_commit=False
-        )
-        await consumer.start()
-        try:
-            begun = time.monotonic()
-            while True:
-                ends = await consumer.end_offsets(parts)
-                if all([(await consumer.committed(part) or 0) == ends[part] for part in parts]):
-                    return
-                if time.monotonic() - begun > limit_s:
-                    raise TimeoutError(f"after {limit_s:g} s not everything is committed")
-                await asyncio.sleep(0.5)
-        finally:
-            await consumer.stop()
-
-
-@asynccontextmanager
-async def _scene(kafka: EmbeddedKafka, name: str):
-    scene = Scene(kafka, f"{name}.")
-    specs = topic_table(prefix=scene.prefix, app_id=f"{scene.prefix}app", partitions=PARTITIONS)
-    await apply(kafka.bootstrap_servers, specs)
-    tailing = asyncio.create_task(scene.tail())
-    try:
-        yield scene
-    finally:
-        tailing.cancel()
-        await asyncio.gather(tailing, return_exceptions=True)
-        for worker in scene.workers:
-            if worker.poll() is None:
-                worker.kill()
-            worker.wait()
 
 
 async def _stop(kafka: EmbeddedKafka) -> list[Row]:
     """SIGTERM in the middle of 1,000 insights a second."""
-    async with _scene(kafka, "stop") as scene:
+    async with entered(kafka, "stop") as scene:
         worker = scene.start_worker()
         feeding = asyncio.create_task(scene.feed(1_000.0, 12.0))
         await asyncio.sleep(8.0)
@@ -195,7 +40,7 @@ async def _stop(kafka: EmbeddedKafka) -> list[Row]:
 async def _take_over(kafka: EmbeddedKafka) -> list[Row]:
     rows = []
     for name, number in (("kill -9", signal.SIGKILL), ("clean leave", signal.SIGTERM)):
-        async with _scene(kafka, f"over{int(number)}") as scene:
+        async with entered(kafka, f"over{int(number)}") as scene:
             first = scene.start_worker()
             scene.start_worker()
             feeding = asyncio.create_task(scene.feed(200.0, 40.0))
@@ -214,7 +59,7 @@ async def _take_over(kafka: EmbeddedKafka) -> list[Row]:
 async def _open_loop(kafka: EmbeddedKafka) -> list[Row]:
     rows = []
     for rate in (500.0, 1_000.0):
-        async with _scene(kafka, f"open{rate:.0f}") as scene:
+        async with entered(kafka, f"open{rate:.0f}") as scene:
             worker = scene.start_worker()
             feeding = asyncio.create_task(scene.feed(rate, 25.0))
             await asyncio.sleep(8.0)
@@ -232,7 +77,7 @@ async def _open_loop(kafka: EmbeddedKafka) -> list[Row]:
 
 
 async def _idle(kafka: EmbeddedKafka) -> list[Row]:
-    async with _scene(kafka, "idle") as scene:
+    async with entered(kafka, "idle") as scene:
         worker = scene.start_worker()
         await scene.feed(200.0, 10.0)
         await scene.until_judged()
@@ -243,7 +88,7 @@ async def _idle(kafka: EmbeddedKafka) -> list[Row]:
 
 
 async def _many_scopes(kafka: EmbeddedKafka) -> list[Row]:
-    async with _scene(kafka, "many") as scene:
+    async with entered(kafka, "many") as scene:
         worker = scene.start_worker()
         await scene.feed(2_000.0, 10.0, scopes=10_000)
         await scene.until_judged()
@@ -259,7 +104,7 @@ async def _many_scopes(kafka: EmbeddedKafka) -> list[Row]:
 
 async def _overload(kafka: EmbeddedKafka) -> list[Row]:
     """Far more than the worker can do for half a minute; memory must not grow with the backlog."""
-    async with _scene(kafka, "over") as scene:
+    async with entered(kafka, "over") as scene:
         worker = scene.start_worker()
         await scene.feed(500.0, 6.0)
         feeding = asyncio.create_task(scene.feed(20_000.0, 7.5))
@@ -276,7 +121,7 @@ async def _overload(kafka: EmbeddedKafka) -> list[Row]:
 
 async def _recovery(kafka: EmbeddedKafka) -> list[Row]:
     """100,000 scopes of 4 kB: from the start of the process to the verdict on an insight that was waiting."""
-    async with _scene(kafka, "recover") as scene:
+    async with entered(kafka, "recover") as scene:
         changelog = f"{scene.prefix}app-scope-state-changelog"
         producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, linger_ms=20, max_batch_size=512 * 1024)
         await producer.start()
@@ -302,7 +147,7 @@ def _stored_scope() -> bytes:
 
 
 async def _broker_away(kafka: EmbeddedKafka) -> list[Row]:
-    async with _scene(kafka, "away") as scene:
+    async with entered(kafka, "away") as scene:
         worker = scene.start_worker(session="15s")
         feeding = asyncio.create_task(scene.feed(300.0, 45.0))
         await asyncio.sleep(10.0)
@@ -333,23 +178,6 @@ PARTS: dict[str, Callable[[EmbeddedKafka], Awaitable[list[Row]]]] = {
     "recovery": _recovery,
     "broker": _broker_away,
 }
-
-
-async def measured(
-    parts: Mapping[str, Callable[[EmbeddedKafka], Awaitable[list[Told]]]], names: Sequence[str]
-) -> list[Told]:
-    """The rows of the named parts, or of all, on an embedded Kafka of their own; each part's are told as it ends."""
-    kafka = EmbeddedKafka()
-    await asyncio.to_thread(kafka.start)
-    rows: list[Told] = []
-    try:
-        for name in names or parts:
-            found = await parts[name](kafka)
-            print(json.dumps(found), file=sys.stderr, flush=True)
-            rows += found
-    finally:
-        await asyncio.to_thread(kafka.stop)
-    return rows
 
 
 if __name__ == "__main__":

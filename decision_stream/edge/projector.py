@@ -6,9 +6,10 @@ import time
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
 
 from ..stream.address import client_options
-from .read_model import Message, ReadModel, Rewound, Unavailable
+from .read_model import Message, Position, ReadModel, Rewound, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +18,10 @@ TAIL = 2_000
 """Of insights only the newest are looked at, for the budget they tell; this many of each partition."""
 RETRY_S = 2.0
 LOOK_S = 2.0
+GATHER, GATHER_MS = 256 * 1024, 100
+"""The broker answers with this many bytes, or what has come in so long: an answer costs more than what is in it."""
+PORTION = 2_000
+"""Records that are written together. Of a stored scope the last is drawn: larger ones make a course coarser."""
 
 
 class TopicsMissing(Exception):
@@ -52,7 +57,10 @@ class Projector:
 
     async def _tail(self) -> None:
         consumer = AIOKafkaConsumer(
-            **client_options(self._bootstrap_servers), auto_offset_reset="earliest", fetch_max_wait_ms=100
+            **client_options(self._bootstrap_servers),
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=GATHER_MS,
+            fetch_min_bytes=GATHER,
         )
         await consumer.start()
         try:
@@ -68,30 +76,42 @@ class Projector:
                 name = self._names[part.topic]
                 wanted = max(begins[part], stored.get((name, part.partition), 0))
                 consumer.seek(part, max(wanted, ends[part] - TAIL) if name == "insights" else wanted)
-            looked = time.monotonic()
-            while True:
-                batches = await consumer.getmany(timeout_ms=200, max_records=2_000)
-                messages = [
-                    Message(
-                        topic=self._names[part.topic],
-                        partition=part.partition,
-                        offset=record.offset,
-                        value=record.value,
-                        key=record.key or b"",
-                        headers=tuple(record.headers),
-                    )
-                    for part, records in batches.items()
-                    for record in records
-                    if record.value is not None
-                ]
-                if messages:
-                    await asyncio.to_thread(self._model.apply, messages, stored)
-                    stored |= {(message.topic, message.partition): message.offset + 1 for message in messages}
-                elif time.monotonic() - looked > LOOK_S:
-                    # On quiet topics nothing else would notice that the model was emptied.
-                    await asyncio.to_thread(self._model.apply, (), stored)
-                    looked = time.monotonic()
-                if not self.caught_up:
-                    self.caught_up = all([await consumer.position(part) >= ends[part] for part in parts])
+            await self._follow(consumer, ends, stored)
         finally:
             await consumer.stop()
+
+    async def _follow(
+        self, consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], stood: dict[Position, int]
+    ) -> None:
+        """Write portion after portion; while one is written, the next one is fetched."""
+        looked, writing = time.monotonic(), None
+        try:
+            while True:
+                reached = self.caught_up or all([await consumer.position(part) >= end for part, end in ends.items()])
+                batches = await consumer.getmany(timeout_ms=200, max_records=PORTION)
+                if writing is not None:
+                    await writing
+                    writing = None
+                self.caught_up = reached
+                told = {part: [it for it in records if it.value is not None] for part, records in batches.items()}
+                messages = [self._message(record) for records in told.values() for record in records]
+                # On quiet topics nothing else would notice that the model was emptied.
+                if messages or time.monotonic() - looked > LOOK_S:
+                    writing = asyncio.create_task(asyncio.to_thread(self._model.apply, messages, dict(stood)))
+                    looked = time.monotonic()
+                for part, records in told.items():
+                    if records:
+                        stood[self._names[part.topic], part.partition] = records[-1].offset + 1
+        finally:
+            if writing is not None:
+                await asyncio.gather(writing, return_exceptions=True)
+
+    def _message(self, record: ConsumerRecord) -> Message:
+        return Message(
+            topic=self._names[record.topic],
+            partition=record.partition,
+            offset=record.offset,
+            value=record.value,
+            key=record.key or b"",
+            headers=tuple(record.headers),
+        )

@@ -2,20 +2,22 @@
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from decision_stream.edge.api_settings import ApiSettings
 from decision_stream.edge.read_model import (
     Filter,
     Keep,
+    Message,
     ReadModel,
     RedisReadModel,
     Rewound,
     SqliteReadModel,
     Unavailable,
+    in_redis,
     open_read_model,
 )
 from decision_stream.model.policy import Policy, SafetyPolicy
@@ -87,6 +89,47 @@ def test_the_order_between_topics_does_not_matter(make: Make):
         other = make()
         other.apply([message for topic in order for message in by_topic[topic]])
         assert dump(other) == expected
+
+
+@pytest.mark.parametrize("size", [1, 3, 50, 10_000])
+def test_portions_of_any_size_lead_to_the_same_model(make: Make, monkeypatch, size: int):
+    engine = Engine(model=make())
+    for scope in (CHAT, RERANK):
+        engine.switch(scope, minutes=20)
+    other = make()
+    # And scripts of any size within a portion.
+    monkeypatch.setattr(in_redis, "BATCH", max(1, size // 3))
+    for start in range(0, len(engine.messages), size):
+        other.apply(engine.messages[start : start + size], other.positions())
+    # Courses are left out: of a portion they have one point.
+    assert dump(other)[:-1] == dump(engine.model)[:-1]
+    assert other.positions() == engine.model.positions()
+
+
+def test_a_record_that_cannot_be_read_does_not_keep_the_others_from_being_seen(make: Make, caplog):
+    engine = Engine()
+    engine.switch(CHAT)
+    expected, model = dump(engine.model), make()
+    topics = ("journal", "proposals", "decisions", "scope-state", "insights", "dead-letters")
+    broken = [
+        Message(topic=topic, partition=9, offset=offset, key=CHAT.encode(), value=value)
+        for topic in topics
+        for offset, value in enumerate((b"", b"{", b'"\xff"', b'{"scope": 1, "decision": {}, "budget":{}}'))
+    ]
+    model.apply(broken[::2] + engine.messages + broken[1::2])
+    assert dump(model) == expected
+    assert {(topic, 9) for topic in topics} <= model.positions().keys()
+    told = {it.topic for it in caplog.records if it.levelname == "WARNING"}
+    assert told == {"journal", "proposals", "decisions"}
+
+
+def test_an_event_is_found_while_its_record_is_kept(make: Make):
+    engine, model = Engine(), make(Keep(records=10))
+    engine.switch(CHAT, minutes=30)
+    events = [row["event_id"] for row in engine.model.audit(CHAT, None, 100)]
+    model.apply(engine.messages)
+    assert all(model.verdict(event) == engine.model.verdict(event) is not None for event in events[:10])
+    assert all(model.verdict(event) is None for event in events[10:])
 
 
 def test_a_repeated_record_changes_nothing_at_its_own_or_another_offset(make: Make):

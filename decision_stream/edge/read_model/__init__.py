@@ -6,12 +6,13 @@ from ...model.policy import Policy
 from ..api_settings import ApiSettings
 from .in_redis import RedisReadModel
 from .in_sqlite import SqliteReadModel
-from .protocol import Filter, Keep, Message, ReadModel, Rewound, Unavailable
+from .protocol import Filter, Keep, Message, Position, ReadModel, Rewound, Unavailable
 
 __all__ = [
     "Filter",
     "Keep",
     "Message",
+    "Position",
     "ReadModel",
     "RedisReadModel",
     "Rewound",

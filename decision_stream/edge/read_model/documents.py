@@ -86,24 +86,28 @@ class Documents:
 
     def of(self, messages: Iterable[Message], lookup: Lookup) -> list[Document]:
         """The documents of these records; `lookup` tells the body that is stored under a kind and an id."""
-        states: dict[bytes, bytes] = {}
+        states: dict[bytes, tuple[_Rank, bytes]] = {}
         found: dict[tuple[str, str], Document] = {}
         for message in messages:
             match message.topic:
                 case "scope-state" if not is_aggregate(message.key.decode()):
-                    states[message.key] = message.value
+                    if (rank := _ranked(message.value)) is not None:
+                        states[message.key] = (rank, message.value)
                 case "insights":
                     _keep(found, _budget(message))
                 case "dead-letters":
                     _keep(found, _letter(message))
-        for key, value in states.items():
-            _keep(found, _stored(key, value))
+        for key, (rank, value) in states.items():
+            _keep(found, _stored(key, rank, value))
         for scope in sorted({key.removesuffix(COLD_SUFFIX) for key in states}):
-            for document in self._drawn_from(scope.decode(), found, lookup):
+            for document in self._drawn_from(scope.decode(), states.get(scope), found, lookup):
                 _keep(found, document)
         return list(found.values())
 
-    def _drawn_from(self, scope: str, found: dict[tuple[str, str], Document], lookup: Lookup) -> list[Document]:
+    def _drawn_from(
+        self, scope: str, hot_record: tuple[_Rank, bytes] | None, found: dict[tuple[str, str], Document], lookup: Lookup
+    ) -> list[Document]:
+
         def body(kind: str) -> str | None:
             document = found.get((kind, scope))
             return document.body if document is not None else lookup(kind, scope)
@@ -112,7 +116,7 @@ class Documents:
         if hot is None:
             return []
         try:
-            head = _head.decode(b64decode(hot))
+            head = _head.decode(b64decode(hot) if hot_record is None else hot_record[1])
         except msgspec.MsgspecError:
             return []
         if self._drawn.get(scope) == (head.epoch, head.cold_version):
@@ -182,12 +186,15 @@ def letter_body(document: str) -> tuple[str, int, bytes | None, bytes | None, li
     return found["topic"], found["partition"], key, value, [(name, b64decode(it)) for name, it in found["headers"]]
 
 
-def _stored(key: bytes, value: bytes) -> Document | None:
+def _ranked(value: bytes) -> _Rank | None:
     try:
-        rank = _rank.decode(value)
+        return _rank.decode(value)
     except msgspec.MsgspecError:
         # Nothing the engine wrote; it refuses to start on it.
         return None
+
+
+def _stored(key: bytes, rank: _Rank, value: bytes) -> Document:
     scope = key.removesuffix(COLD_SUFFIX).decode()
     return Document(
         kind=COLD if key.endswith(COLD_SUFFIX) else HOT,

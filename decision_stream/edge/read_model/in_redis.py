@@ -14,27 +14,28 @@ from itertools import islice
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from redis import BlockingConnectionPool, Redis, RedisError, ResponseError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ...engine.identity import derived_id
-from ...model.knowledge import is_aggregate
 from ...model.policy import Policy
 from .documents import COUNTERS, COURSE, LETTER, Document, Documents
-from .protocol import KEY_S, Filter, Keep, Message, Position, Rewound, Unavailable, is_first
+from .protocol import KEY_S, Filter, Keep, Message, Position, Rewound, Unavailable
+from .said import SAID, Applied, Move, Ordered, Proposed, read
 
 TIMEOUT_S = 0.5
 """For connecting and for each answer."""
 REST_S = 1.0
 """After a failure questions are refused at once for this long, so that a hanging Redis does not fill all threads."""
 BATCH = 200
-"""Records of one script: while it runs, nobody else is answered."""
+"""Records of one script: while it runs, nobody else is answered. Those of a scope are taken in together."""
 VERDICT_S = 86_400
 _CHUNK = 200
 _REWOUND = "REWOUND"
 
-# Facts come with numbers as text: Lua prints whole numbers above 10^14 as floating point.
+# Facts come packed, all values as text: the server's library reads no bytes, and Lua prints whole numbers above 10^14
+# as floating point.
 _APPLY = """
 local base, keep_decisions, keep_records, verdict_s = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local call = redis.call
@@ -110,30 +111,64 @@ local function put(id, scope, field, value)
   call('HSET', key, field, value)
 end
 
-local function journal(fact)
-  local about, records = base .. 'about:' .. fact.scope, base .. 'journal:' .. fact.scope
-  call('ZADD', base .. 'scopes:' .. tenant(fact.scope), 0, fact.scope)
-  call('SADD', base .. 'tenants', tenant(fact.scope))
-  local last = call('HMGET', about, 'events', 'at_ms')
-  local newest = math.max(tonumber(last[1] or '0'), tonumber(fact.sequence))
-  if newest == tonumber(fact.sequence) then call('HSET', about, 'events', fact.sequence) end
-  if tonumber(last[2] or '0') < tonumber(fact.at_ms) then call('HSET', about, 'at_ms', fact.at_ms) end
-  if tonumber(fact.sequence) > newest - keep_records then
-    call('ZADD', records, 'NX', fact.sequence, fact.sequence)
-    call('HSETNX', records .. ':bodies', fact.sequence, fact.body)
-    for _, old in ipairs(call('ZRANGEBYSCORE', records, '-inf', newest - keep_records)) do
-      call('ZREM', records, old)
-      call('HDEL', records .. ':bodies', old)
-    end
-    call('SET', base .. 'event:' .. fact.event_id, fact.body, 'NX', 'EX', verdict_s)
+local function put_new(records, told, added)
+  call('ZADD', records, 'NX', unpack(added))
+  call('HSET', records .. ':bodies', unpack(told))
+end
+
+local function put_unless_known(records, told)
+  for at = 1, #told, 2 do
+    call('ZADD', records, 'NX', told[at], told[at])
+    call('HSETNX', records .. ':bodies', told[at], told[at + 1])
   end
-  for _, move in ipairs(fact.moves) do
-    if known(move.id, fact.scope, move.at_ms, move.later) then
-      local key = base .. 'decision:' .. move.id
-      call('HSETNX', base .. 'moves:' .. move.id, move.rank, move.body)
-      if tonumber(call('HGET', key, 'rank') or '-1') < tonumber(move.rank) then
-        call('HSET', key, 'rank', move.rank)
-        put(move.id, fact.scope, 'state', move.to)
+end
+
+local function let_go(records, newest)
+  local limit = string.format('%d', newest - keep_records)
+  while true do
+    local old = call('ZRANGEBYSCORE', records, '-inf', limit, 'LIMIT', 0, 1000)
+    if #old == 0 then return end
+    call('ZREM', records, unpack(old))
+    call('HDEL', records .. ':bodies', unpack(old))
+  end
+end
+
+local function journal(fact)
+  local scope, about, records = fact.scope, base .. 'about:' .. fact.scope, base .. 'journal:' .. fact.scope
+  local last = call('HMGET', about, 'events', 'at_ms')
+  local before, newest, at_ms = tonumber(last[1] or '0'), last[1] or '0', last[2] or '0'
+  for _, it in ipairs(fact.records) do
+    if tonumber(it.sequence) > tonumber(newest) then newest = it.sequence end
+    if tonumber(it.at_ms) > tonumber(at_ms) then at_ms = it.at_ms end
+  end
+  if not last[1] then
+    call('ZADD', base .. 'scopes:' .. tenant(scope), 0, scope)
+    call('SADD', base .. 'tenants', tenant(scope))
+  end
+  call('HSET', about, 'events', newest, 'at_ms', at_ms)
+  local told, added, are_new = {}, {}, true
+  for _, it in ipairs(fact.records) do
+    local sequence = tonumber(it.sequence)
+    if sequence > tonumber(newest) - keep_records then
+      are_new, before = are_new and sequence > before, math.max(before, sequence)
+      told[#told + 1], told[#told + 2] = it.sequence, it.body
+      added[#added + 1], added[#added + 2] = it.sequence, it.sequence
+      call('SET', base .. 'event:' .. it.event_id, it.found, 'NX', 'EX', verdict_s)
+    end
+  end
+  if #told > 0 then
+    if are_new then put_new(records, told, added) else put_unless_known(records, told) end
+  end
+  let_go(records, tonumber(newest))
+  for _, it in ipairs(fact.records) do
+    for _, move in ipairs(it.moves) do
+      if known(move.id, scope, move.at_ms, move.later) then
+        local key = base .. 'decision:' .. move.id
+        call('HSETNX', base .. 'moves:' .. move.id, move.rank, move.body)
+        if tonumber(call('HGET', key, 'rank') or '-1') < tonumber(move.rank) then
+          call('HSET', key, 'rank', move.rank)
+          put(move.id, scope, 'state', move.to)
+        end
       end
     end
   end
@@ -166,15 +201,27 @@ local function document(fact)
   end
 end
 
+local stands = {}
+local function is_new(it)
+  stands[it.place] = stands[it.place] or tonumber(call('HGET', positions, it.place) or '0')
+  return tonumber(it.offset) >= stands[it.place]
+end
+
 local new = 0
-for at = 5, #ARGV do
-  local fact = cjson.decode(ARGV[at])
+for _, fact in ipairs(cmsgpack.unpack(ARGV[5])) do
   if fact.topic == 'document' then document(fact)
-  elseif tonumber(fact.offset) >= tonumber(call('HGET', positions, fact.place) or '0') then
+  elseif fact.topic == 'journal' then
+    local fresh = {}
+    for _, it in ipairs(fact.records) do if is_new(it) then fresh[#fresh + 1] = it end end
+    fact.records, new = fresh, new + #fresh
+    if #fresh > 0 then journal(fact) end
+  elseif is_new(fact) then
     new = new + 1
-    if fact.topic == 'journal' then journal(fact) elseif fact.part then said(fact) end
-    call('HSET', positions, fact.place, string.format('%d', tonumber(fact.offset) + 1))
+    if fact.part then said(fact) end
   end
+end
+for place, next_ in pairs(cjson.decode(ARGV[6])) do
+  if tonumber(call('HGET', positions, place) or '0') < tonumber(next_) then call('HSET', positions, place, next_) end
 end
 return new
 """
@@ -216,29 +263,27 @@ class RedisReadModel:
         return {_position(place): int(next_) for place, next_ in found.items()}
 
     def apply(self, messages: Iterable[Message], after: Mapping[Position, int] | None = None) -> int:
-        """Take in records; a long list goes in several scripts, each whole, each after the one before."""
+        """Take in records; a long list goes in several scripts, each whole, and the last moves the positions.
+
+        When one fails all are sent again, and what was taken in already changes nothing.
+        """
         try:
-            return self._applied(list(messages), after)
+            return self._applied(list(messages), after or {})
         except Exception:
             self._drawing.forget()
             raise
 
-    def _applied(self, messages: list[Message], after: Mapping[Position, int] | None) -> int:
-        new, reached = 0, dict(after or {})
-        # Documents go first: a script that fails after them is sent again, and they are the same again.
-        documents, said = self._drawing.of(messages, self.document), _without_quiet(messages)
-        facts = [_encode(self._document_fact(it)) for it in documents] + [_encode(_fact(it)) for it in said]
-        ends = [None] * len(documents) + said
+    def _applied(self, messages: list[Message], after: Mapping[Position, int]) -> int:
+        documents = [self._document_fact(it) for it in self._drawing.of(messages, self.document)]
+        portions = _portions([*documents, *_facts(messages)])
         limits = [self._keep.decisions, self._keep.records, VERDICT_S]
-        # Without records it is asked all the same: whether it still stands where the caller believes.
-        for start in range(0, max(1, len(facts)), BATCH):
-            wanted = {f"{topic}/{part}": str(next_) for (topic, part), next_ in reached.items()}
-            arguments = [*limits, _encode(wanted), *facts[start : start + BATCH]]
+        wanted = _encode({_place(*position): str(next_) for position, next_ in after.items()})
+        reached = _encode({_place(it.topic, it.partition): str(it.offset + 1) for it in messages})
+        new = 0
+        for number, portion in enumerate(portions, 1):
+            arguments = [*limits, wanted, _pack(portion), reached if number == len(portions) else "{}"]
             with self._asking():
                 new += int(self._script(keys=[self._base], args=arguments))
-            if after is not None:
-                told = [message for message in ends[start : start + BATCH] if message is not None]
-                reached |= {(message.topic, message.partition): message.offset + 1 for message in told}
         return new
 
     def decisions(self, wanted: Filter, limit: int) -> list[dict[str, Any]]:
@@ -303,8 +348,11 @@ class RedisReadModel:
     def verdict(self, event_id: str) -> dict[str, Any] | None:
         """The journal record of an event; None while it was not applied, and after a day."""
         with self._asking():
-            body = self._redis.get(f"{self._base}event:{event_id}")
-        return None if body is None else json.loads(body)
+            found = self._redis.get(f"{self._base}event:{event_id}")
+            if found is not None and not found.startswith("{"):
+                sequence, _, scope = found.partition(" ")
+                found = self._redis.hget(f"{self._base}journal:{scope}:bodies", sequence)
+        return None if found is None else json.loads(found)
 
     def statistics(self, tenants: frozenset[str] | None) -> dict[str, Any]:
         """Counts of decisions by state, kind and strategy."""
@@ -396,8 +444,7 @@ class RedisReadModel:
             raise Unavailable(f"the read model does not answer: {type(fault).__name__}") from None
 
 
-_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
-_SAID = ("journal", "proposals", "decisions")
+_encode, _pack = msgspec.json.Encoder().encode, msgspec.msgpack.Encoder().encode
 _PARTS = ("kind", "id", "version", "body", "scope", "rank")
 _FIELDS = ("scope", "state", "kind", "strategy")
 _COLUMNS = ("id", "scope", "at_ms", "kind", "strategy", "state")
@@ -420,10 +467,89 @@ def _fits(row: dict[str, Any], wanted: Filter) -> bool:
     return all((value := getattr(wanted, field)) is None or row[field] == value for field in _FIELDS)
 
 
-def _without_quiet(messages: list[Message]) -> list[Message]:
-    """Without the records that only documents were drawn from, but for the last of each partition, for its position."""
-    last = {(message.topic, message.partition): message for message in messages}
-    return [it for it in messages if it.topic in _SAID or last[it.topic, it.partition] is it]
+class _Record(Struct, frozen=True, gc=False):
+    """One of `_Records`. `found` is kept under its event: of somebody's order the body, else where the body is."""
+
+    place: str
+    offset: str
+    sequence: str
+    at_ms: str
+    event_id: str
+    body: str
+    found: str
+    moves: list[dict[str, Any]]
+
+
+class _Records(Struct, frozen=True, gc=False):
+    """Records of the journal, of one scope."""
+
+    scope: str
+    records: list[_Record]
+    topic: str = "journal"
+
+
+class _Part(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A part of a decision: its proposal or its record, with the order it came in; without a part, only a position."""
+
+    topic: str
+    place: str
+    offset: str
+    part: str | None = None
+    id: str | None = None
+    scope: str | None = None
+    at_ms: str | None = None
+    kind: str | None = None
+    strategy: str | None = None
+    body: str | None = None
+    order: str | None = None
+    order_body: str | None = None
+
+
+_Fact = _Records | _Part | dict[str, str]
+
+
+def _facts(messages: list[Message]) -> Iterator[_Fact]:
+    """What the records say, for the script. Of those that only documents are drawn from there is nothing to say."""
+    scopes: dict[str, list[_Record]] = {}
+    for message in messages:
+        if message.topic not in SAID:
+            continue
+        place, offset = _place(message.topic, message.partition), str(message.offset)
+        body = message.value.decode(errors="replace")
+        match it := read(message):
+            case Applied():
+                found = body if it.actor is not None else f"{it.sequence} {it.scope}"
+                moves = [_move(it, rank, move) for rank, move in enumerate(it.transitions)]
+                told = (str(it.sequence), str(it.at_ms), it.event_id, body, found, moves)
+                scopes.setdefault(it.scope, []).append(_Record(place, offset, *told))
+            case Proposed():
+                about = (it.decision_id, it.scope, str(it.at_ms), it.decision.kind, it.strategy)
+                yield _Part(message.topic, place, offset, "proposal", *about, body)
+            case Ordered():
+                own = it.decision
+                about = (own.id, it.scope, str(own.at_ms), own.decision.kind, own.strategy)
+                yield _Part(message.topic, place, offset, "decision", *about, it.body.decode(), it.id, body)
+            case None:
+                yield _Part("aside", place, offset)
+    for scope, records in scopes.items():
+        for start in range(0, len(records), BATCH):
+            yield _Records(scope, records[start : start + BATCH])
+
+
+def _portions(facts: Iterable[_Fact]) -> list[list[_Fact]]:
+    """Facts of about `BATCH` records each. Without any there is an empty one: it still asks where the model stands."""
+    portions, size = [[]], 0
+    for fact in facts:
+        if size >= BATCH:
+            portions.append([])
+            size = 0
+        portions[-1].append(fact)
+        size += len(fact.records) if isinstance(fact, _Records) else 1
+    return portions
+
+
+def _place(topic: str, partition: int) -> str:
+    return f"{topic}/{partition}"
 
 
 def _position(place: str) -> Position:
@@ -431,48 +557,15 @@ def _position(place: str) -> Position:
     return topic, int(part)
 
 
-def _fact(message: Message) -> dict[str, Any]:
-    """What a record says, as text only, for the script."""
-    place = f"{message.topic}/{message.partition}"
-    fact: dict[str, Any] = {"topic": message.topic, "place": place, "offset": str(message.offset)}
-    if message.topic not in _SAID:
-        return fact
-    content, body = _decode(message.value), message.value.decode()
-    match message.topic:
-        case "journal" if is_aggregate(content["scope"]):
-            fact["topic"] = "aside"
-        case "journal":
-            moves = [_move(content, place, move) for place, move in enumerate(content.get("transitions", ()))]
-            fact |= {name: str(content[name]) for name in ("scope", "sequence", "at_ms", "event_id")}
-            fact |= {"body": body, "moves": moves}
-        case "proposals":
-            fact |= {"id": derived_id(content["id"], "decision"), "part": "proposal", "body": body}
-            fact |= _about(content)
-        case "decisions":
-            decision = content["decision"]
-            fact |= {"id": decision["id"], "part": "decision", "body": _encode(decision).decode()}
-            fact |= _about(decision) | {"scope": content["scope"], "order": content["id"], "order_body": body}
-    return fact
-
-
-def _about(content: dict[str, Any]) -> dict[str, str]:
-    return {
-        "scope": content["scope"],
-        "at_ms": str(content["at_ms"]),
-        "kind": content["decision"]["kind"],
-        "strategy": content["strategy"],
-    }
-
-
-def _move(record: dict[str, Any], place: int, move: dict[str, Any]) -> dict[str, Any]:
-    told = {name: move[name] for name in ("at_ms", "from_state", "to_state", "reason")} | {"actor": record.get("actor")}
+def _move(record: Applied, place: int, move: Move) -> dict[str, Any]:
+    told = {name: getattr(move, name) for name in ("at_ms", "from_state", "to_state", "reason")}
     # An event moves decisions a handful of times; the rank orders moves by sequence, then by place.
-    rank = str(record["sequence"] * 1_000 + place)
+    rank = str(record.sequence * 1_000 + place)
     return {
-        "id": move["decision_id"],
-        "at_ms": str(move["at_ms"]),
-        "to": move["to_state"],
-        "later": not is_first(move),
+        "id": move.decision_id,
+        "at_ms": str(move.at_ms),
+        "to": move.to_state,
+        "later": not move.is_first,
         "rank": rank,
-        "body": _encode(told).decode(),
+        "body": _encode(told | {"actor": record.actor}).decode(),
     }

@@ -14,11 +14,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from ...engine.identity import derived_id
-from ...model.knowledge import is_aggregate
 from ...model.policy import Policy
 from .documents import COURSE, LETTER, Document, Documents
-from .protocol import KEY_S, Filter, Keep, Message, Position, Rewound, Unavailable, is_first
+from .protocol import KEY_S, Filter, Keep, Message, Position, Rewound, Unavailable
+from .said import Applied, Move, Ordered, Proposed, read
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS positions (topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY (topic, part));
@@ -84,26 +83,23 @@ class SqliteReadModel:
             known = {(row["topic"], row["part"]): row["next"] for row in self._db.execute("SELECT * FROM positions")}
             if any(known.get(place, 0) < next_ for place, next_ in after.items()):
                 raise Rewound("the read model was emptied or set back")
-            scopes = set()
+            records: list[tuple[Applied, bytes]] = []
             for message in messages:
                 place = (message.topic, message.partition)
                 if message.offset < known.get(place, 0):
                     continue
                 known[place] = message.offset + 1
                 new += 1
-                match message.topic:
-                    case "journal":
-                        content = json.loads(message.value)
-                        if is_aggregate(content["scope"]):
-                            continue
-                        self._journal(content, message.value)
-                        scopes.add(content["scope"])
-                    case "proposals":
-                        self._proposal(json.loads(message.value), message.value)
-                    case "decisions":
-                        self._order(json.loads(message.value), message.value)
+                match read(message):
+                    case Applied() as applied:
+                        records.append((applied, message.value))
+                    case Proposed() as proposed:
+                        self._proposal(proposed, message.value)
+                    case Ordered() as ordered:
+                        self._order(ordered, message.value)
+            self._journal(records)
             self._put(documents)
-            self._forget(scopes)
+            self._forget({applied.scope for applied, _ in records})
             self._db.executemany(
                 "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", [(*place, next_) for place, next_ in known.items()]
             )
@@ -242,59 +238,60 @@ class SqliteReadModel:
         except sqlite3.DatabaseError as fault:
             raise Unavailable(f"the read model cannot be used: {fault}") from None
 
-    def _journal(self, record: dict[str, Any], body: bytes) -> None:
-        key = (record["scope"], record["sequence"])
-        self._db.execute(
+    def _journal(self, records: list[tuple[Applied, bytes]]) -> None:
+        heard: dict[str, tuple[int, int]] = {}
+        for it, _ in records:
+            at_ms, events = heard.get(it.scope, (it.at_ms, it.sequence))
+            heard[it.scope] = (max(at_ms, it.at_ms), max(events, it.sequence))
+        self._db.executemany(
             "INSERT INTO scopes VALUES (?, ?, ?) ON CONFLICT (scope) DO UPDATE SET "
             "at_ms = MAX(at_ms, excluded.at_ms), events = MAX(events, excluded.events)",
-            (record["scope"], record["at_ms"], record["sequence"]),
+            [(scope, *it) for scope, it in heard.items()],
+        )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (it.scope, it.sequence, it.at_ms, it.stage, it.verdict, it.event_id, body.decode(errors="replace"))
+                for it, body in records
+            ],
+        )
+        for it, _ in records:
+            for place, move in enumerate(it.transitions):
+                self._move(it, place, move)
+
+    def _move(self, record: Applied, place: int, move: Move) -> None:
+        if not self._known(move.decision_id, record.scope, move.at_ms, first=move.is_first):
+            return
+        told = (move.from_state, move.to_state, move.reason, record.actor)
+        self._db.execute(
+            "INSERT OR IGNORE INTO transitions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (move.decision_id, move.at_ms, record.scope, record.sequence, place, *told),
         )
         self._db.execute(
-            "INSERT OR IGNORE INTO journal VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (*key, record["at_ms"], record["stage"], record["verdict"], record["event_id"], body.decode()),
+            "UPDATE decisions SET state = (SELECT to_state FROM transitions WHERE decision_id = ?1 "
+            "ORDER BY sequence DESC, place DESC LIMIT 1) WHERE id = ?1",
+            (move.decision_id,),
         )
-        for place, move in enumerate(record.get("transitions", ())):
-            if not self._known(move["decision_id"], record["scope"], move["at_ms"], first=is_first(move)):
-                continue
-            self._db.execute(
-                "INSERT OR IGNORE INTO transitions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    move["decision_id"],
-                    move["at_ms"],
-                    *key,
-                    place,
-                    move["from_state"],
-                    move["to_state"],
-                    move["reason"],
-                    record.get("actor"),
-                ),
-            )
-            self._db.execute(
-                "UPDATE decisions SET state = (SELECT to_state FROM transitions WHERE decision_id = ?1 "
-                "ORDER BY sequence DESC, place DESC LIMIT 1) WHERE id = ?1",
-                (move["decision_id"],),
-            )
 
-    def _proposal(self, proposal: dict[str, Any], body: bytes) -> None:
-        identifier = derived_id(proposal["id"], "decision")
-        if not self._known(identifier, proposal["scope"], proposal["at_ms"]):
+    def _proposal(self, proposal: Proposed, body: bytes) -> None:
+        if not self._known(proposal.decision_id, proposal.scope, proposal.at_ms):
             return
         self._db.execute(
             "UPDATE decisions SET kind = ?, strategy = ?, proposal = ? WHERE id = ?",
-            (proposal["decision"]["kind"], proposal["strategy"], body.decode(), identifier),
+            (proposal.decision.kind, proposal.strategy, body.decode(errors="replace"), proposal.decision_id),
         )
 
-    def _order(self, directive: dict[str, Any], body: bytes) -> None:
-        decision = directive["decision"]
-        if not self._known(decision["id"], directive["scope"], decision["at_ms"]):
+    def _order(self, order: Ordered, body: bytes) -> None:
+        it = order.decision
+        if not self._known(it.id, order.scope, it.at_ms):
             return
         self._db.execute(
             "UPDATE decisions SET kind = ?, strategy = ?, decision = ? WHERE id = ?",
-            (decision["decision"]["kind"], decision["strategy"], json.dumps(decision), decision["id"]),
+            (it.decision.kind, it.strategy, order.body.decode(), it.id),
         )
         self._db.execute(
             "INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?, ?)",
-            (directive["id"], decision["id"], directive["step"], directive["at_ms"], body.decode()),
+            (order.id, it.id, order.step, order.at_ms, body.decode(errors="replace")),
         )
 
     def _known(self, identifier: str, scope: str, at_ms: int, first: bool = True) -> bool:

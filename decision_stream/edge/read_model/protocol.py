@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 Position = tuple[str, int]
 """A topic without its prefix, and a partition."""
 
@@ -16,8 +18,7 @@ class Rewound(Exception):
     """The model stands before where its writer left it: emptied, or set back to an older state."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Struct, frozen=True, gc=False, kw_only=True):
     """A record of a topic, the topic without its prefix."""
 
     topic: str
@@ -57,11 +58,6 @@ KEY_S = 86_400
 """How long an idempotency key is remembered."""
 
 
-def is_first(move: Mapping[str, Any]) -> bool:
-    """Whether a transition of the journal is the one a decision begins with."""
-    return move["from_state"] == "pending"
-
-
 class ReadModel(Protocol):
     """Tables to be asked, written by a projector; every question may raise `Unavailable`.
 
@@ -94,7 +90,10 @@ class ReadModel(Protocol):
         """Journal records of a scope, newest first, below a sequence number."""
 
     def verdict(self, event_id: str) -> dict[str, Any] | None:
-        """The journal record of an event; None while it was not applied. Redis remembers it for a day."""
+        """The journal record of an event; None while it was not applied, and when its record is no longer kept.
+
+        Redis finds an event for a day, and the verdict on an order of somebody as long even if its record is gone.
+        """
 
     def statistics(self, tenants: frozenset[str] | None) -> dict[str, Any]:
         """Counts of decisions by state, kind and strategy."""
