@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from .common import AsJson, Bootstrap, Config, answer, fail, named_kafka, settings_of
+from .tables import show
 
 catalog_app = typer.Typer(no_args_is_help=True, help="The catalogue of models: apply a file, show what holds.")
 
@@ -60,4 +60,7 @@ def catalog_show(config: Config = None, bootstrap_servers: Bootstrap = None, as_
         numbers = (f"{it.cost_usd:.6g}", f"{it.quality:.4g}", f"{it.latency_p95_ms:.6g}", str(it.samples))
         state = "retired" if entry.model.is_retired else "offered"
         table.add_row(name, it.provider or name, *numbers, state, entry.actor)
-    Console().print(table if held else "the catalogue is empty; `decision-stream catalog apply FILE` fills it")
+    if held:
+        show(table)
+    else:
+        print("the catalogue is empty; `decision-stream catalog apply FILE` fills it")

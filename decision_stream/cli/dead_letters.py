@@ -6,10 +6,10 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from .common import AsJson, Bootstrap, Config, answer, fail, named_kafka, settings_of
+from .tables import show
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -39,7 +39,10 @@ def dlq_list(
     table = Table("place", "from", "code", "reason")
     for one in parked:
         table.add_row(one.place, one.letter.id, one.letter.code, one.letter.reason)
-    Console().print(table if parked else "no dead letters")
+    if parked:
+        show(table)
+    else:
+        print("no dead letters")
 
 
 @dlq_app.command("show")

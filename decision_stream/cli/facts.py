@@ -3,11 +3,11 @@
 import json
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from .. import ENGINE_VERSION
 from .common import AsJson, answer
+from .tables import show
 
 app = typer.Typer()
 
@@ -28,7 +28,7 @@ def strategies(as_json: AsJson = False) -> None:
     table = Table("strategy", "priority", "state")
     for row in rows:
         table.add_row(row["name"], str(row["priority"]), "complete" if row["complete"] else "proposes nothing yet")
-    Console().print(table)
+    show(table)
 
 
 @app.command()

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from ..tools.client import ADDRESS, ApiFault, Client
 from .common import AsJson, say
+from .tables import show
 
 CONFLICT = 409
 Identifier = Annotated[str, typer.Argument(help="Id of the decision, as `approvals` and `inspect` show it.")]
@@ -109,9 +109,9 @@ def explain(identifier: Identifier, api: Address = None, as_json: AsJson = False
     for it in why["evidence"]:
         print("\n".join(evidence_lines(it)))
     for it in why["checks"]:
-        print(f"check: {it['name']} {'passed' if it['passed'] else 'failed'} {it.get('detail', '')}")
+        print(_words("check:", it["name"], "passed" if it["passed"] else "failed", it.get("detail")))
     for it in why["considered"]:
-        print(f"not chosen: {it['what']}: {it['code']} {it.get('detail', '')}")
+        print(_words(f"not chosen: {it['what']}: {it['code']}", it.get("detail")))
     if why["would_flip"]:
         print(f"would have been otherwise: {why['would_flip']}")
 
@@ -120,11 +120,15 @@ def evidence_lines(evidence: dict) -> list[str]:
     """A line for the method, and one for each term of a linear model, the largest first.
 
     >>> evidence_lines({"method": "linear_contributions", "contributions": {"load": -0.01, "intercept": 0.1}})
-    ['evidence: linear_contributions , n 0 ', '  +0.1000 intercept', '  -0.0100 load']
+    ['evidence: linear_contributions, n 0', '  +0.1000 intercept', '  -0.0100 load']
     """
     terms = sorted(evidence.get("contributions", {}).items(), key=lambda term: (-abs(term[1]), term[0]))
-    told = f"{evidence['method']} {evidence.get('metric', '')}, n {evidence.get('samples', 0)}"
-    return [f"evidence: {told} {evidence.get('detail', '')}", *(f"  {value:+.4f} {name}" for name, value in terms)]
+    told = _words("evidence:", evidence["method"], evidence.get("metric")) + f", n {evidence.get('samples', 0)}"
+    return [_words(told, evidence.get("detail")), *(f"  {value:+.4f} {name}" for name, value in terms)]
+
+
+def _words(*words: str | None) -> str:
+    return " ".join(word for word in words if word)
 
 
 def experiments(
@@ -243,6 +247,6 @@ def _show(table: Table, rows: list[tuple[str, ...]], otherwise: str) -> None:
     for row in rows:
         table.add_row(*row)
     if rows:
-        Console().print(table)
+        show(table)
     elif otherwise:
         print(otherwise)

@@ -24,8 +24,8 @@ def engine() -> Engine:
     return Engine(Policy(safety=SafetyPolicy(autonomy=Autonomy.APPROVE)))
 
 
-def run(address: str, *words: str, token: str | None = None):
-    environment = {"DECISION_STREAM_API": address, "DECISION_STREAM_TOKEN": token, "COLUMNS": "200"}
+def run(address: str, *words: str, token: str | None = None, columns: str | None = "200"):
+    environment = {"DECISION_STREAM_API": address, "DECISION_STREAM_TOKEN": token, "COLUMNS": columns}
     return CliRunner().invoke(app, list(words), env=environment)
 
 
@@ -43,6 +43,18 @@ def test_a_decision_is_found_approved_and_rolled_back(engine):
         assert "looks right" in run(address, "inspect", identifier).stdout
         again = run(address, "approve", identifier)
         assert again.exit_code == 1 and "refused by the engine" in again.stderr
+
+
+def test_nothing_of_a_list_is_cut_off_however_narrow_the_terminal(engine):
+    identifier = engine.switch(CHAT)
+    with served(engine) as address:
+        for command in ("approvals", "inspect"):
+            narrow = run(address, command, columns="40").stdout
+            assert max(len(line) for line in narrow.splitlines()) <= 40
+            assert "…" not in narrow
+        piped = run(address, "approvals", columns=None).stdout
+        (row,) = [line for line in piped.splitlines() if identifier in line]
+        assert row.split() == [identifier, "model_switch", CHAT, "pareto", "awaiting_approval"]
 
 
 def test_why_is_told(engine):
