@@ -1,5 +1,6 @@
 """Who is measured: programs that read the same insights, write state and pass something on for each of them."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -8,7 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
 from decision_stream.broker.topics import apply, topic_table
+from decision_stream.stream.processor import INPUTS
 
 PARTITIONS = 4
 _HERE = Path(__file__).parent
@@ -62,3 +66,23 @@ def rss_mb(pid: int) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024.0
     return 0.0
+
+
+async def all_committed(bootstrap_servers: str, prefix: str, limit_s: float = 120.0) -> None:
+    """Wait until everything on all input topics of a worker is committed, what it tells itself included."""
+    parts = [TopicPartition(prefix + name, number) for name in INPUTS for number in range(PARTITIONS)]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers, group_id=f"{prefix}app", enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        begun = time.monotonic()
+        while True:
+            ends = await consumer.end_offsets(parts)
+            if all([(await consumer.committed(part) or 0) == ends[part] for part in parts]):
+                return
+            if time.monotonic() - begun > limit_s:
+                raise TimeoutError(f"after {limit_s:g} s not everything is committed")
+            await asyncio.sleep(0.5)
+    finally:
+        await consumer.stop()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from . import contenders
-from .contenders import PARTITIONS, Contender, cpu_s, rss_mb
+from .contenders import PARTITIONS, Contender, all_committed, cpu_s, rss_mb
 from .figures import Figure, against
 from .load import records
 
@@ -107,6 +107,8 @@ async def _idle_and_large(bootstrap_servers: str) -> list[Figure]:
         while len(seen) < 2 * scopes:
             assert worker.poll() is None, f"the worker ended with {worker.returncode}"
             await asyncio.sleep(0.1)
+        # New scopes ask aggregates what is known elsewhere, and hear of it: twice as much work as the insights were.
+        await all_committed(bootstrap_servers, prefix)
         memory_mb = rss_mb(worker.pid)
         await asyncio.sleep(3.0)
         cpu = cpu_s(worker.pid)

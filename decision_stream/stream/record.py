@@ -31,7 +31,7 @@ from ..model.knowledge import Sighting
 from ..model.policy import Policy
 from ..model.state import ColdState, HotState, ScopeState
 from ..model.trace import continued, trace_id
-from ..wire.codec import encode
+from ..wire.codec import compact, encode
 
 FORMAT = 1
 MAX_STATE_BYTES = 512 * 1024
@@ -157,10 +157,15 @@ class _Rank(Struct, frozen=True, gc=False, array_like=True):
 
 
 _rank = msgspec.msgpack.Decoder(_Rank)
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_packed = msgspec.msgpack.Encoder(order="deterministic").encode
 _hot = msgspec.msgpack.Decoder(HotRecord)
 _cold = msgspec.msgpack.Decoder(ColdRecord)
 _cold_state = msgspec.msgpack.Decoder(ColdState)
+
+
+def _encode(record: HotRecord | ColdRecord | ColdState) -> bytes:
+    """MessagePack with sorted keys: equal records have equal bytes."""
+    return compact(_packed(record))
 
 
 _NOWHERE: Mapping[str, int] = MappingProxyType({})
