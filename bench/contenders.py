@@ -71,9 +71,7 @@ def rss_mb(pid: int) -> float:
 async def all_committed(bootstrap_servers: str, prefix: str, limit_s: float = 120.0) -> None:
     """Wait until everything on all input topics of a worker is committed, what it tells itself included."""
     parts = [TopicPartition(prefix + name, number) for name in INPUTS for number in range(PARTITIONS)]
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, group_id=f"{prefix}app", enable_auto_commit=False
-    )
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=f"{prefix}app", enable_auto_commit=False)
     await consumer.start()
     try:
         begun = time.monotonic()

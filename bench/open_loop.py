@@ -34,6 +34,8 @@ async def measure(bootstrap_servers: str) -> list[Figure]:
     if contenders.QUIX_PYTHON.exists():
         quix = await _steady(bootstrap_servers, "oq.", contenders.QUIXSTREAMS, 500.0)
         figures.append(_spent("quixstreams, 500/s", quix))
+    shell = await _steady(bootstrap_servers, "oa.", contenders.SHELL_ALONE, 500.0)
+    figures.append(against(_spent("the shell alone, 500/s", shell), bare.cpu_us, 0.3))
     slow = await _steady(bootstrap_servers, "os.", contenders.WORKER, 500.0)
     figures += [against(_spent("the whole worker, 500/s", slow), bare.cpu_us, 0.3), _late("500/s", slow)]
     fast = await _steady(bootstrap_servers, "of.", contenders.WORKER, 1_000.0)

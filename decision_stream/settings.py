@@ -83,6 +83,9 @@ class KafkaSettings(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_
     session_timeout_ms: DurationMs = 15_000
     heartbeat_interval_ms: DurationMs = 3_000
     rebalance_timeout_ms: DurationMs = 30_000
+    # A worker that was told to stop and has not finished what is in hand by then, because the broker is away, ends
+    # without committing it. Less than whoever runs it waits before killing it.
+    stop_timeout_ms: DurationMs = 45_000
     commit_interval_ms: DurationMs = 1_000
     # While more events are at hand, what is to be sent waits this long for company; when none are, it leaves at once.
     linger_ms: DurationMs = 20

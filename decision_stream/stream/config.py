@@ -21,6 +21,7 @@ class StreamSettings:
     session_timeout_ms: int = 15_000
     heartbeat_interval_ms: int = 3_000
     rebalance_timeout_ms: int = 30_000
+    stop_timeout_ms: int = 45_000
     commit_interval_ms: int = 1_000
     linger_ms: int = 20
     fetch_max_wait_ms: int = 20
@@ -29,7 +30,7 @@ class StreamSettings:
     tick_interval_ms: int = 5_000
     cached_scopes: int = 1_000
     # Outputs of one scope that wait for acknowledgement; beyond this its next event waits too.
-    max_outbox_bytes: int = 128 * 1024
+    max_outbox_bytes: int = 256 * 1024
     flood_in_a_row: int = 100
     flood_share: float = 0.5
     flood_window: int = 1_000

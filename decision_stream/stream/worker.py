@@ -1,4 +1,4 @@
-"""A worker process: starts the app, drains it on the first signal, ends at once on the second."""
+"""A worker process: starts the app, drains it on the first signal, ends at once on the second or when late."""
 
 import asyncio
 import logging
@@ -68,6 +68,7 @@ class Worker:
     async def run(self) -> None:
         """Run until stopped: then finish the events in hand, commit, leave the group.
 
+        Ends the process without committing when that takes longer than the settings' `stop_timeout_ms`.
         Raises `SelfTestFailed`, before anything is connected, when Faust or aiokafka is not as it was tested.
         """
         await self_test(self.app)
@@ -82,8 +83,14 @@ class Worker:
             await self._stop.wait()
             watching.cancel()
             log.info("draining")
+            overdue = loop.call_later(self.app.settings.stop_timeout_ms / 1_000.0, self._on_overdue)
+        overdue.cancel()
         beating.cancel()
         log.info("stopped")
+
+    def _on_overdue(self) -> None:
+        limit_s = self.app.settings.stop_timeout_ms / 1_000.0
+        self.app.fail(f"told to stop, it could not finish what is in hand within {limit_s:g} s: is the broker away?")
 
     def _on_signal(self, number: int) -> None:
         if self._stop.is_set():

@@ -160,7 +160,7 @@ def test_a_worker_has_time_to_drain_and_one_leaves_before_one_comes(files):
     (engine,) = [it for it in of(files["prod"], "Deployment") if it["metadata"]["name"] == "decision-stream-engine"]
     kafka = settings_of(files["prod"]).kafka
     grace_s = engine["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-    assert grace_s * 1_000 > kafka.commit_interval_ms + kafka.rebalance_timeout_ms
+    assert grace_s * 1_000 > kafka.stop_timeout_ms > kafka.commit_interval_ms + kafka.rebalance_timeout_ms
     assert engine["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
 
 

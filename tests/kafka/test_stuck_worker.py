@@ -37,6 +37,16 @@ async def test_a_stuck_worker_ends_itself_and_loses_nothing(bench, way, reason):
     assert len(counts) == total * len(SCOPES) and set(counts.values()) == {1}
 
 
+async def test_a_stop_that_cannot_be_finished_ends_without_committing(bench):
+    await bench.publish("insights", insights(range(5)))
+    worker = bench.start_worker(STUCK, "unflushable", stderr=subprocess.PIPE, stop_timeout_ms=2_000)
+    await bench.wait_for("journal", lambda found: bool(judged(found, b'"insights"')))
+    worker.send_signal(signal.SIGTERM)
+    _, told = await asyncio.to_thread(worker.communicate, timeout=30)
+    assert worker.returncode == 70 and b"could not finish what is in hand within 2 s" in told, told.decode()[-3_000:]
+    assert all(not offset for offset in (await bench.committed("insights")).values())
+
+
 async def test_a_second_signal_ends_a_worker_that_cannot_stop(bench, tmp_path):
     told = tmp_path / "log"
 
