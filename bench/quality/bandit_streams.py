@@ -78,5 +78,5 @@ def play(
             _, identity, made, then, value = waiting.pop(0)
             if identity not in seen:
                 seen.add(identity)
-                state = bandit.learn(state, made.arm, then, value, made.propensity)
+                state = bandit.learn(state, made.arm, then, value, made.propensity).state
     return Played(reward / len(stream.contexts), regret, least)

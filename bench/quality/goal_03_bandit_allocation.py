@@ -39,7 +39,7 @@ def _fooled(rng: random.Random, events: int) -> bool:
         arm = int(rng.random() < chance)
         reward = float(rng.random() < 0.1)
         counts[arm][int(reward == 0.0)] += 1
-        state = bandit.learn(state, "ab"[arm], [], reward, chance if arm else 1.0 - chance)
+        state = bandit.learn(state, "ab"[arm], [], reward, chance if arm else 1.0 - chance).state
         if p_value(log_evidence([Counts(*pair) for pair in counts])) <= 0.05:
             return True
     return False

@@ -51,14 +51,14 @@ def _phases(table: routing_table.RoutingTable, budget: float, seed: int) -> tupl
     for event, row in enumerate(rows):
         offered = [i for i, fits in enumerate(pacer.affordable(expected.tolist())) if fits]
         belief = bandit.believe(state, table.contexts[row], [table.models[i] for i in offered])
-        means = belief.means - [pacer.penalty(expected[i]) for i in offered]
+        means = tuple(mean - pacer.penalty(expected[i]) for mean, i in zip(belief.means, offered, strict=True))
         choice = rule.select(Belief(belief.names, means, belief.deviations), rng.random())
         arm = table.models.index(choice.arm)
         cost = table.costs[row, arm]
         expected[arm] += 0.05 * (cost - expected[arm])
         pacer, state = (
             pacer.paid(cost),
-            bandit.learn(state, choice.arm, table.contexts[row], scores[event, arm], choice.propensity),
+            bandit.learn(state, choice.arm, table.contexts[row], scores[event, arm], choice.propensity).state,
         )
         spent[event // PHASE] += cost / (budget * PHASE)
         total += scores[event, arm]

@@ -44,10 +44,10 @@ def _states() -> Iterator[tuple[str, object, object, float]]:
     contexts, rewards = draw.standard_normal((EVENTS, 16)).tolist(), draw.random(EVENTS).tolist()
     linear, beta = contextual(16), context_free()
 
-    state, spent = _folded(linear.fresh(), lambda s, at: linear.learn(s, "a", contexts[at], rewards[at], 0.5))
+    state, spent = _folded(linear.fresh(), lambda s, at: linear.learn(s, "a", contexts[at], rewards[at], 0.5).state)
     yield "a linear bandit's arm, d=16", state.learnt.arms["a"], Arm, spent
     yield "an arm's bets on no change", state.alarms["a"], tuple[float, ...], spent
-    state, spent = _folded(beta.fresh(), lambda s, at: beta.learn(s, "a", [], rewards[at], 0.5))
+    state, spent = _folded(beta.fresh(), lambda s, at: beta.learn(s, "a", [], rewards[at], 0.5).state)
     yield "a Beta bandit's arm", state.learnt.arms["a"], BetaArm, spent
     waiting = Waiting("arm", tuple(contexts[0]), 0.5, 1_700_000_000_000)
     state, spent = _folded(Pending(), lambda s, at: s.made(f"decision-{at}", waiting))

@@ -32,7 +32,7 @@ def spent_us(quick: bool) -> tuple[float, int]:
         state, started = bandit.fresh(), time.process_time_ns()
         for context, draw in zip(contexts, draws, strict=True):
             choice = bandit.select(state, context, NAMES, draw)
-            state = bandit.learn(state, choice.arm, context, 0.5, choice.propensity)
+            state = bandit.learn(state, choice.arm, context, 0.5, choice.propensity).state
         best = min(best, (time.process_time_ns() - started) / ROUNDS / 1_000)
     return best, runs
 

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from math import log
-from struct import Struct
+from struct import Struct as Layout
+
+from msgspec import Struct
 
 BUCKETS_PER_ROW = 5
 MIN_WINDOW = 5
@@ -28,9 +30,9 @@ _BUCKET_BYTES = 17
 
 
 @lru_cache(maxsize=256)
-def _layout(buckets: int) -> Struct:
+def _layout(buckets: int) -> Layout:
     """Row, total and spread of so many buckets, little-endian and without gaps."""
-    return Struct("<" + "Bdd" * buckets)
+    return Layout("<" + "Bdd" * buckets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,7 @@ class Bucket:
         return 1 << self.row
 
 
-@dataclass(frozen=True, slots=True)
-class Adwin:
+class Adwin(Struct, frozen=True, gc=False):
     """The window, oldest bucket first: how many values each bucket stands for, their total, and their spread.
 
     >>> window = Adwin()

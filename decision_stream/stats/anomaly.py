@@ -16,6 +16,8 @@ from math import exp, isfinite, log, sqrt
 from struct import Struct
 from typing import Literal
 
+from msgspec import Struct as Value
+
 _SLOT = Struct("<fB")
 _SLOT_MEMORY = 50
 _LEAST_SCORE, _BINS_PER_E, _BINS = 0.05, 6.0, 48
@@ -61,8 +63,7 @@ class Rules:
         return log(value) if self.scale == "log" else value
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(Value, frozen=True, gc=False):
     """What is usual: slow mean and spread of smoothed residuals, the fast mean `short`, and 5 bytes for each slot.
 
     `high` is the logarithm of what one ratio of residual to spread in a thousand exceeds. 880 bytes with hours of the
@@ -120,8 +121,7 @@ class Baseline:
         return Baseline(count, mean, variance, short, high, slots), score
 
 
-@dataclass(frozen=True, slots=True)
-class Ranks:
+class Ranks(Value, frozen=True, gc=False):
     """Scores seen so far, counted in 48 bins of equal ratios from 0.05 to about 150: 192 bytes as 32-bit numbers.
 
     >>> ranks = Ranks()
@@ -135,8 +135,9 @@ class Ranks:
 
     def apply(self, score: float) -> Ranks:
         """With one more score; ask for its chance first."""
-        place = _bin(score)
-        return Ranks((*self.counts[:place], self.counts[place] + 1, *self.counts[place + 1 :]))
+        counts = list(self.counts)
+        counts[_bin(score)] += 1
+        return Ranks(tuple(counts))
 
     def chance(self, score: float) -> float:
         """Chance of a score in this bin or above when nothing is wrong: (1 + such scores) / (1 + all scores).
@@ -184,4 +185,5 @@ def alarms(values: Sequence[float], at_ms: Sequence[int], rules: Rules) -> list[
 def _bin(score: float) -> int:
     if score <= _LEAST_SCORE:
         return 0
-    return min(_BINS - 1, int(_BINS_PER_E * log(score / _LEAST_SCORE)))
+    place = int(_BINS_PER_E * log(score / _LEAST_SCORE))
+    return place if place < _BINS else _BINS - 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import isfinite, log, sqrt
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
 from . import normal
@@ -34,8 +35,7 @@ class Estimate:
     effective_size: float
 
 
-@dataclass(frozen=True, slots=True)
-class WeightedSums:
+class WeightedSums(Struct, frozen=True, gc=False):
     """A log kept as sums, so that a stream can carry it: 56 bytes for each policy that is judged; sums add up.
 
     `w`, `r` in the names of the fields are the weight and the reward that are multiplied before summing.
@@ -60,7 +60,15 @@ class WeightedSums:
         if not 0.0 < propensity <= 1.0 or not 0.0 <= probability <= 1.0 or not isfinite(reward):
             raise ValueError(f"no logged decision: probability {probability}, propensity {propensity}, reward {reward}")
         w = probability / propensity
-        return self.merge(WeightedSums(1, w, w * w, w * reward, w * w * reward, w * w * reward * reward))
+        wr = w * reward
+        return WeightedSums(
+            self.count + 1,
+            self.w + w,
+            self.ww + w * w,
+            self.wr + wr,
+            self.wwr + w * wr,
+            self.wwrr + wr * wr,
+        )
 
     def merge(self, other: WeightedSums) -> WeightedSums:
         """Both logs together.

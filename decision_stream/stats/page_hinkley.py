@@ -6,14 +6,13 @@ things for shares and milliseconds. For an alarm with a promise see `shiryaev_ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 MEMORY = 0.9999
 """By how much a sum of deviations shrinks with each value, so that old deviations are forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageHinkley:
+class PageHinkley(Struct, frozen=True, gc=False):
     """Count and mean of the values, both sums of deviations with their extremes: 6 numbers, 48 bytes.
 
     `rise` and `fall` are the sums less and plus the tolerated change; `lowest` and `highest` their extremes so far.

@@ -61,8 +61,14 @@ def updated(statistics: Sequence[float], failed: bool, rate: float) -> tuple[flo
     >>> updated((), True, 0.25)
     (1.5, 2.0, 3.92)
     """
-    side = 0 if failed else 1
-    return advanced(statistics, [pair[side] for pair in ratios(rate)])
+    return advanced(statistics, _sides(rate)[not failed])
+
+
+@lru_cache(maxsize=1_024)
+def _sides(rate: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The ratios of a failing event, and those of a passing one."""
+    failing, passing = zip(*ratios(rate), strict=True)
+    return failing, passing
 
 
 def counted(statistics: Sequence[float], failures: int, events: int, rate: float) -> tuple[float, ...]:

@@ -106,7 +106,7 @@ def believed(bandit: Bandit, context: Sequence[float], arms: Sequence[str], rule
         if _has_no_context(rules)
         else _contextual(rules).believe(_linear_state(bandit), context, arms)
     )
-    return Beliefs(arms=tuple(arms), means=tuple(found.means.tolist()), deviations=tuple(found.deviations.tolist()))
+    return Beliefs(arms=found.names, means=found.means, deviations=found.deviations)
 
 
 def shares(
@@ -137,11 +137,11 @@ def learnt(
     """With a report of an arm, and whether the arm was found changed: then it starts anew from this report."""
     # Every arm is served in every window, and all reports of it count by their size: the propensity is the window's.
     if _has_no_context(rules):
-        beta, changed = _context_free(rules).judged(_beta_state(bandit), arm, (), reward, 1.0, weight)
-        taught = _with_beta(bandit, arm, beta)
+        beta = _context_free(rules).learn(_beta_state(bandit), arm, (), reward, 1.0, weight)
+        taught, changed = _with_beta(bandit, arm, beta.state), beta.changed
     else:
-        linear, changed = _contextual(rules).judged(_linear_state(bandit), arm, context, reward, 1.0, weight)
-        taught = _with_linear(bandit, arm, linear)
+        linear = _contextual(rules).learn(_linear_state(bandit), arm, context, reward, 1.0, weight)
+        taught, changed = _with_linear(bandit, arm, linear.state), linear.changed
     if changed:
         taught = replace(taught, evidence=without(bandit, arm).evidence)
     return replace(taught, arms=_kept(taught.arms, (arm,))), changed
@@ -191,8 +191,6 @@ def _chances(
     bandit: Bandit, beliefs: Beliefs, rules: ReinforcementPolicy, penalties: tuple[float, ...], floor: float
 ) -> list[float]:
     """Probability of each arm within the slice, by the algorithm, each at least the floor."""
-    import numpy as np
-
     from ..stats.bandits.beta import BetaThompson
     from ..stats.bandits.rules import Belief
 
@@ -200,8 +198,8 @@ def _chances(
         beta = BetaThompson(forgetting=rules.forgetting, floor=floor)
         taken = beta.select(_beta_state(bandit).learnt, (), beliefs.arms, 0.0)
     else:
-        worth = np.array(beliefs.means) - np.array(penalties)
-        belief = Belief(beliefs.arms, worth, np.array(beliefs.deviations))
+        worth = tuple(mean - penalty for mean, penalty in zip(beliefs.means, penalties, strict=True))
+        belief = Belief(beliefs.arms, worth, beliefs.deviations)
         taken = _rule(rules, floor, len(beliefs.arms)).select(belief, 0.0)
     return [chance for _, chance in taken.propensities]
 

@@ -1,6 +1,9 @@
 """Every bandit holds to the same claims, whatever it believes about rewards."""
 
+import os
 import random
+import subprocess
+import sys
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -16,6 +19,7 @@ from decision_stream.stats.bandits.linear_bandit import LinearBandit
 from decision_stream.stats.bandits.protocol import Bandit
 from decision_stream.stats.bandits.reset import Resetting, Watched
 from decision_stream.stats.bandits.rules import EpsilonGreedy, ThompsonSampling, UpperConfidence
+from decision_stream.stats.bandits.shipped import contextual
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def played(case: Case, seed: int, events: int = 300, rates: dict[str, float] = R
         choice = case.bandit.select(state, context, sorted(rates), rng.random())
         made.append(choice)
         reward = float(rng.random() < rates[choice.arm])
-        state = case.bandit.learn(state, choice.arm, context, reward, choice.propensity)
+        state = case.bandit.learn(state, choice.arm, context, reward, choice.propensity).state
     return state, made
 
 
@@ -123,7 +127,7 @@ def test_an_arm_that_comes_is_tried_and_one_that_leaves_is_not_missed(case):
         choice = case.bandit.select(state, context, ["b", "c", "new"], rng.random())
         taken.append(choice.arm)
         reward = float(rng.random() < {"b": 0.6, "c": 0.2, "new": 0.95}[choice.arm])
-        state = case.bandit.learn(state, choice.arm, context, reward, choice.propensity)
+        state = case.bandit.learn(state, choice.arm, context, reward, choice.propensity).state
     assert taken[-100:].count("new") > 70
 
 
@@ -151,7 +155,7 @@ def test_a_child_starts_from_its_parent_and_soon_trusts_itself(case):
     assert case.bandit.believe(child, plain, ["a"]).means[0] == pytest.approx(0.9, abs=0.12)
     for _ in range(400):
         context = case.context(rng)
-        child = case.bandit.learn(child, "a", context, float(rng.random() < 0.3), 1.0)
+        child = case.bandit.learn(child, "a", context, float(rng.random() < 0.3), 1.0).state
     assert case.bandit.believe(child, plain, ["a"]).means[0] == pytest.approx(0.3, abs=0.1)
 
 
@@ -163,8 +167,8 @@ def test_what_two_places_learn_is_what_one_would_have(name, rewards):
     context = CASES[name].context(rng)
     for number, (arm, reward) in enumerate(rewards):
         context = CASES[name].context(rng)
-        places[number % 2] = bandit.learn(places[number % 2], arm, context, reward, 0.5)
-        whole = bandit.learn(whole, arm, context, reward, 0.5)
+        places[number % 2] = bandit.learn(places[number % 2], arm, context, reward, 0.5).state
+        whole = bandit.learn(whole, arm, context, reward, 0.5).state
     both = bandit.merged(*places)
     assert bandit.believe(both, context, "ab").means == pytest.approx(bandit.believe(whole, context, "ab").means)
 
@@ -192,7 +196,7 @@ def test_late_rewards_may_come_in_any_order(case):
     for order in (events, events[::-1]):
         state = case.bandit.fresh()
         for arm, context, reward in order:
-            state = case.bandit.learn(state, arm, context, reward, 0.5)
+            state = case.bandit.learn(state, arm, context, reward, 0.5).state
         beliefs.append(case.bandit.believe(state, events[0][1], "ab").means)
     assert beliefs[0] == pytest.approx(beliefs[1])
 
@@ -208,8 +212,48 @@ def test_balance_fits_all_contexts_and_not_those_in_which_the_arm_was_taken():
             x = rng.uniform(-1.0, 1.0)
             propensity = 0.9 if x < 0.0 else 0.1
             if rng.random() < propensity:
-                state = bandit.learn(state, "a", [1.0, x], max(0.0, x), propensity)
+                state = bandit.learn(state, "a", [1.0, x], max(0.0, x), propensity).state
         best = np.polynomial.Polynomial.fit(np.linspace(-1, 1, 2001), np.maximum(0.0, np.linspace(-1, 1, 2001)), 1)
         found = bandit.believe(state, [1.0, 0.5], ["a"]).means[0]
         errors[balance] = abs(found - best(0.5))
     assert errors[0.05] < 0.03 < errors[1.0]
+
+
+CHILD = """
+import sys
+import msgspec
+from decision_stream.stats.bandits.linear import LinearState
+from decision_stream.stats.bandits.reset import Watched
+from decision_stream.stats.bandits.shipped import contextual
+from tests.stats.test_bandit_protocol import lived
+shift = [bytearray(8 * number + 1) for number in range(int(sys.argv[1]), 900)]
+state = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Watched[LinearState])
+sys.stdout.buffer.write(lived(contextual(16), state, 40))
+"""
+
+
+def lived(bandit: Bandit, state, events: int) -> bytes:
+    """Everything that is believed, chosen and learnt in some events, bit by bit."""
+    rng, told = random.Random(29), []
+    for _ in range(events):
+        context = [1.0, *(rng.gauss(0.0, 1.0) for _ in range(15))]
+        told.append(bandit.believe(state, context, sorted(RATES)))
+        told.append(choice := bandit.select(state, context, sorted(RATES), rng.random()))
+        state = bandit.learn(state, choice.arm, context, rng.gauss(RATES[choice.arm], 0.1), choice.propensity).state
+    return msgspec.msgpack.encode([told, state])
+
+
+def test_another_process_goes_on_bit_by_bit_wherever_its_memory_lies():
+    """From the same bytes, with another heap and another order of hashes."""
+    bandit = contextual(16)
+    state = msgspec.msgpack.decode(lived(bandit, bandit.fresh(), 200), type=tuple[list, Watched[LinearState]])[1]
+    here = lived(bandit, state, 40)
+    for hash_seed in ("1", "77", "4242"):
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, hash_seed[:2]],
+            input=msgspec.msgpack.encode(state),
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        )
+        assert done.stdout == here

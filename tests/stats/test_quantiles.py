@@ -25,7 +25,7 @@ def test_a_quantile_is_off_by_no_more_than_the_stated_ratio(sigma, share):
     sketch = Quantiles().extended(values)
     true = float(np.quantile(values, share, method="inverted_cdf"))
     assert sketch.quantile(share) == pytest.approx(true, rel=sketch.accuracy + 1e-9)
-    assert sketch.accuracy <= 0.09 and len(sketch.bins) <= MAX_BINS
+    assert sketch.accuracy <= 0.09 and len(sketch.places) <= MAX_BINS
 
 
 def test_usual_latencies_are_known_to_two_percent():

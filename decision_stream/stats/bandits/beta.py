@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import setting
 from .choice import Choice, checked_propensity, choose
-from .protocol import Expected
+from .protocol import Expected, Learnt
 from .rules import Belief, offered
 
 _POINTS = 48
 _REACH = 6.0
 
 
-@dataclass(frozen=True, slots=True)
-class BetaArm:
+class BetaArm(Struct, frozen=True, gc=False):
     """Discounted successes and failures, and the clock then. A reward between 0 and 1 counts in part to both."""
 
     successes: float = 0.0
@@ -26,14 +27,13 @@ class BetaArm:
     touched: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class BetaState:
+class BetaState(Struct, frozen=True, gc=False):
     """All arms by name. `clock` counts the rewards learnt, so that an idle arm fades without being written.
 
     `residual` is their discounted summed squared surprise, over `residual_weight` rewards.
     """
 
-    arms: Mapping[str, BetaArm] = field(default_factory=dict)
+    arms: Mapping[str, BetaArm] = {}
     clock: int = 0
     residual: float = 0.0
     residual_weight: float = 0.0
@@ -47,7 +47,7 @@ class BetaThompson:
     is the share of the evidence kept for each reward learnt, in (0, 1].
 
     >>> bandit = BetaThompson()
-    >>> state = bandit.learn(bandit.fresh(), "a", [], 1.0, propensity=0.5)
+    >>> state = bandit.learn(bandit.fresh(), "a", [], 1.0, propensity=0.5).state
     >>> state.arms["a"]
     BetaArm(successes=1.0, failures=0.0, touched=1)
     """
@@ -68,11 +68,12 @@ class BetaThompson:
     def believe(self, state: BetaState, context: Sequence[float], names: Sequence[str]) -> Belief:
         """Mean and standard deviation of each posterior.
 
-        >>> BetaThompson().believe(BetaState({"a": BetaArm(2.0, 0.0)}), [], ["a"]).means.tolist()
-        [0.75]
+        >>> BetaThompson().believe(BetaState({"a": BetaArm(2.0, 0.0)}), [], ["a"]).means
+        (0.75,)
         """
         a, b = self._posteriors(state, names)
-        return Belief(tuple(names), a / (a + b), np.sqrt(a * b / ((a + b) ** 2 * (a + b + 1.0))))
+        deviations = np.sqrt(a * b / ((a + b) ** 2 * (a + b + 1.0)))
+        return Belief(tuple(names), tuple((a / (a + b)).tolist()), tuple(deviations.tolist()))
 
     def select(self, state: BetaState, context: Sequence[float], names: Sequence[str], draw: float) -> Choice:
         """Each arm with its chance of having the highest rate.
@@ -91,7 +92,7 @@ class BetaThompson:
         a, b = (part[:, None] for part in self._posteriors(state, names))
         belief = self.believe(state, (), names)
         # Every posterior gets points of its own, else a narrow one falls between those of a wide one.
-        places = belief.means[:, None] + belief.deviations[:, None] * np.linspace(-_REACH, _REACH, _POINTS)
+        places = np.array(belief.means)[:, None] + np.outer(belief.deviations, np.linspace(-_REACH, _REACH, _POINTS))
         places = np.sort(np.clip(places, 1e-9, 1.0 - 1e-9), axis=None)
         steps = np.diff(places)
         logs = (a - 1.0) * np.log(places) + (b - 1.0) * np.log1p(-places)
@@ -116,30 +117,15 @@ class BetaThompson:
         reward: float,
         propensity: float,
         weight: float = 1.0,
-    ) -> BetaState:
+    ) -> Learnt[BetaState]:
         """With one more reward in [0, 1]; ValueError outside. It counts for `weight`, however likely it was.
-
-        >>> BetaThompson(forgetting=0.5).learn(BetaState({"a": BetaArm(2.0, 4.0)}), "a", [], 0.5, propensity=1.0).arms
-        {'a': BetaArm(successes=1.5, failures=2.5, touched=1)}
-        """
-        return self.heard(state, name, context, reward, propensity, weight)[0]
-
-    def heard(
-        self,
-        state: BetaState,
-        name: str,
-        context: Sequence[float],
-        reward: float,
-        propensity: float,
-        weight: float = 1.0,
-    ) -> tuple[BetaState, Expected]:
-        """As `learn`, and what was expected of this reward.
 
         The posterior takes every reward for a yes or a no. How far they really stray is estimated beside it, from the
         same first guess as of `linear.LinearModel`.
 
-        >>> BetaThompson().heard(BetaState({"a": BetaArm(1.0, 1.0)}), "a", [], 1.0, propensity=1.0)[1].mean
-        0.5
+        >>> state = BetaState({"a": BetaArm(2.0, 4.0)})
+        >>> BetaThompson(forgetting=0.5).learn(state, "a", [], 0.5, propensity=1.0).state.arms
+        {'a': BetaArm(successes=1.5, failures=2.5, touched=1)}
         """
         checked_propensity(propensity)
         if not 0.0 <= reward <= 1.0:
@@ -161,7 +147,7 @@ class BetaThompson:
             kept * state.residual + weight * (reward - mean) ** 2 * total / (total + weight),
             kept * state.residual_weight + weight,
         )
-        return learnt, Expected(mean, error, noise, rewards)
+        return Learnt(learnt, Expected(mean, error, noise, rewards))
 
     def deviation(self, state: BetaState) -> float:
         """Estimated standard deviation of a reward around its expectation.

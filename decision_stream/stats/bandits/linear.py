@@ -9,19 +9,30 @@ state is read, so forgetting never un-regularises a direction that is no longer 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from math import isfinite, sqrt
+from math import hypot, isfinite, sqrt
+from struct import Struct as Layout
+from typing import NamedTuple, NoReturn
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import setting
-from .protocol import Expected
+from .protocol import Expected, Learnt
 from .rules import Belief, offered
 
+_LITTLE = np.dtype("<f8")
+_NUMBER = Layout("<d")
+_LEAST_SPREAD = 1e-18
+_TRACE = 1e-100
+"""What is kept of evidence that has faded to nothing, for it is divided by."""
+_LONGEST = 1e100
+_LARGE = 1e300
 
-@dataclass(frozen=True, slots=True)
-class Arm:
+
+class Arm(Struct, frozen=True, gc=False):
     """What is known of one arm.
 
     `information` is the upper triangle, by rows, of the discounted sum of x x^T and `response` the discounted sum of
@@ -34,11 +45,10 @@ class Arm:
     touched: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinearState:
+class LinearState(Struct, frozen=True, gc=False):
     """All arms by name. `clock` counts rewards learnt; `residual` is their discounted summed squared surprise."""
 
-    arms: Mapping[str, Arm] = field(default_factory=dict)
+    arms: Mapping[str, Arm] = {}
     clock: int = 0
     residual: float = 0.0
     residual_weight: float = 0.0
@@ -46,7 +56,7 @@ class LinearState:
     def without(self, name: str) -> LinearState:
         """The arm forgotten: it left, or what it was has changed. It starts again from the prior when offered.
 
-        >>> LinearModel().learn(LinearState(), "a", [1.0], 0.5).without("a").arms
+        >>> LinearModel().learn(LinearState(), "a", [1.0], 0.5).state.without("a").arms
         {}
         """
         return replace(self, arms={key: arm for key, arm in self.arms.items() if key != name})
@@ -62,9 +72,9 @@ class LinearModel:
     many rewards the guess is worth; the estimate takes over.
 
     >>> model = LinearModel()
-    >>> state = model.learn(LinearState(), "a", [1.0], 0.5)
-    >>> model.believe(state, [1.0], ["a", "new"]).means.tolist()
-    [0.75, 1.0]
+    >>> state = model.learn(LinearState(), "a", [1.0], 0.5).state
+    >>> model.believe(state, [1.0], ["a", "new"]).means
+    (0.75, 1.0)
     """
 
     dimension: int = 1
@@ -84,57 +94,49 @@ class LinearModel:
     def believe(self, state: LinearState, context: Sequence[float], names: Sequence[str]) -> Belief:
         """The posterior of each named arm's expected reward; an unknown arm has the prior's.
 
-        >>> model = LinearModel(dimension=2)
-        >>> model.believe(LinearState(), [1.0, 1.0], ["new"]).deviations.round(3).tolist()
-        [0.141]
+        >>> LinearModel(dimension=2).believe(LinearState(), [1.0, 2.0], ["new"]).deviations[0] / 0.1
+        2.23606797749979
         """
-        x = self._context(context)
-        noise, means, deviations = self.deviation(state), [], []
-        for name in offered(names):
-            mean, spread = self._expected(state, name, x)
-            means.append(mean)
-            deviations.append(noise * sqrt(spread))
-        return Belief(tuple(names), np.array(means), np.array(deviations))
+        means, spreads = self._expected(state, self._context(context), offered(names))
+        noise = self.deviation(state)
+        return Belief(tuple(names), tuple(means), tuple([noise * sqrt(spread) for spread in spreads]))
 
     def learn(
         self, state: LinearState, name: str, context: Sequence[float], reward: float, weight: float = 1.0
-    ) -> LinearState:
+    ) -> Learnt[LinearState]:
         """With one more reward of an arm, at most `ceiling` by convention; ValueError for one that is no number.
 
         `weight`, above 0, is what it counts for: a mean of few rewards says less than one of many.
 
-        >>> LinearModel().learn(LinearState(), "a", [1.0], 0.5).arms["a"].weight
-        1.0
-        """
-        return self.heard(state, name, context, reward, weight)[0]
-
-    def heard(
-        self, state: LinearState, name: str, context: Sequence[float], reward: float, weight: float = 1.0
-    ) -> tuple[LinearState, Expected]:
-        """As `learn`, and what was expected of this reward.
-
-        >>> LinearModel().heard(LinearState(), "a", [1.0], 0.5)[1]
-        Expected(mean=1.0, error=0.1, noise=0.1, rewards=0.0)
+        >>> learnt = LinearModel().learn(LinearState(), "a", [1.0], 0.5)
+        >>> learnt.state.arms["a"].weight, learnt.expected
+        (1.0, Expected(mean=1.0, error=0.1, noise=0.1, rewards=0.0))
         """
         if not isfinite(reward) or not 0.0 < weight < float("inf"):
             raise ValueError(f"a reward must be a finite number and its weight positive, found {reward} and {weight}")
-        x = self._context(context)
-        (mean, spread), noise = self._expected(state, name, x), self.deviation(state)
-        information, response, rewards = self._faded(state, name)
-        rows, columns = _triangle(self.dimension)
-        arm = Arm(
-            information=_bytes(self.forgetting * information + weight * x.take(rows) * x.take(columns)),
-            response=_bytes(self.forgetting * response + weight * (reward - self.ceiling) * x),
-            weight=self.forgetting * rewards + weight,
-            touched=state.clock + 1,
+        plan, call, noise = _plan(self.dimension), _routines(), self.deviation(state)
+        arm = state.arms.get(name, plan.unknown)
+        kept = self.forgetting ** (state.clock - arm.touched) + _TRACE
+        parts = (arm.information, arm.response, self._context(context), _NUMBER.pack(reward - self.ceiling))
+        known = _numbers(b"".join(parts))
+        solution = self._solved(known[: plan.triangle], self.ridge / kept, known[plan.sums : -1], name)
+        mean = self.ceiling + call.dot(known, solution, self.dimension, plan.triangle)
+        spread = call.dot(known, solution, self.dimension, plan.sums) / kept + _LEAST_SPREAD
+        sums, products = known[: plan.sums].copy(), known.take(plan.one)
+        products *= known.take(plan.other)
+        call.scale(self.forgetting * kept, sums)
+        call.scale(weight, products)
+        call.add(products, sums)
+        data, end = _bytes(sums), _NUMBER.size * plan.triangle
+        after = Arm(data[:end], data[end:], self.forgetting * kept * arm.weight + weight, state.clock + 1)
+        surprise = weight * (reward - mean) ** 2 / (1.0 + weight * spread)
+        learnt = LinearState(
+            {**state.arms, name: after},
+            after.touched,
+            self.noise_forgetting * state.residual + surprise,
+            self.noise_forgetting * state.residual_weight + weight,
         )
-        after = LinearState(
-            arms={**state.arms, name: arm},
-            clock=state.clock + 1,
-            residual=self.noise_forgetting * state.residual + weight * (reward - mean) ** 2 / (1.0 + weight * spread),
-            residual_weight=self.noise_forgetting * state.residual_weight + weight,
-        )
-        return after, Expected(mean, noise * sqrt(spread), noise / sqrt(weight), rewards)
+        return Learnt(learnt, Expected(mean, noise * sqrt(spread), noise / sqrt(weight), kept * arm.weight))
 
     def terms(self, state: LinearState, context: Sequence[float], name: str) -> tuple[float, ...]:
         """What each feature adds to an arm's expected reward below the ceiling; with the ceiling they sum to the mean.
@@ -143,13 +145,13 @@ class LinearModel:
         corollary 1).
 
         >>> model = LinearModel()
-        >>> (term,) = model.terms(model.learn(LinearState(), "a", [1.0], 0.5), [1.0], "a")
+        >>> (term,) = model.terms(model.learn(LinearState(), "a", [1.0], 0.5).state, [1.0], "a")
         >>> round(term, 12)
         -0.25
         """
-        x = self._context(context)
         information, response, _ = self._faded(state, name)
-        return tuple((self._solved(information, response, name) * x).tolist())
+        x = _numbers(self._context(context))
+        return tuple((self._solved(information, self.ridge, response, name) * x).tolist())
 
     def deviation(self, state: LinearState) -> float:
         """Estimated standard deviation of a reward around its expectation.
@@ -164,7 +166,7 @@ class LinearModel:
         """Evidence of both, at the later clock: rewards learnt in two places about the same arms.
 
         >>> model = LinearModel()
-        >>> one = model.learn(LinearState(), "a", [1.0], 0.5)
+        >>> one = model.learn(LinearState(), "a", [1.0], 0.5).state
         >>> model.merged(one, one).arms["a"].weight
         2.0
         """
@@ -181,7 +183,7 @@ class LinearModel:
         Partial pooling: the parent's mean counts like so many own rewards, and own rewards soon outweigh it.
 
         >>> model = LinearModel()
-        >>> parent = model.learn(LinearState(), "a", [1.0], 0.5)
+        >>> parent = model.learn(LinearState(), "a", [1.0], 0.5).state
         >>> model.warmed(LinearState(), parent, worth=0.5).arms["a"].weight
         0.5
         """
@@ -192,67 +194,138 @@ class LinearModel:
             arms[name] = Arm(_bytes(share * information), _bytes(share * response), share * weight, state.clock)
         return replace(state, arms=arms)
 
-    def _expected(self, state: LinearState, name: str, x: np.ndarray) -> tuple[float, float]:
-        """Expected reward of an arm in a context, and its variance in units of a reward's.
+    def _expected(self, state: LinearState, context: bytes, names: Sequence[str]) -> tuple[list[float], list[float]]:
+        """Expected reward of each arm in a context, and its variance in units of a reward's.
 
-        Written out, for it is what a choice costs: the factor by which the evidence has faded is taken out of the sums.
+        Written out, for it is what a choice costs. Sums S and b that have faded to a part make the precision
+        part * A with A = S + ridge / part I = L L'; so the arm expects the ceiling + (L^-1 b)' (L^-1 x) with the
+        variance |L^-1 x|^2 / part. Both vectors are the last rows of the factor of [[A, x, b], [x', *, 0],
+        [b', 0, *]] with large numbers for the stars: no equation is left to be solved.
         """
-        arm = state.arms.get(name)
-        if arm is None:
-            return self.ceiling, max(float(x.dot(x)) / self.ridge, 1e-18)
-        kept = self.forgetting ** (state.clock - arm.touched)
-        # The precision is symmetric, so that one solution for x serves mean and variance.
-        spread = self._solved(kept * np.frombuffer(arm.information, "<f8"), x, name)
-        below = kept * float(np.frombuffer(arm.response, "<f8").dot(spread))
-        return self.ceiling + below, max(float(spread.dot(x)), 1e-18)
+        plan, (add, _, dot, factor, _) = _plan(self.dimension), _routines()
+        parts: list[bytes] = []
+        faded, ends = [], context + plan.corner
+        for name in names:
+            arm = state.arms.get(name, plan.unknown)
+            parts += (arm.information, arm.response, ends)
+            faded.append(self.forgetting ** (state.clock - arm.touched) + _TRACE)
+        matrices = _numbers(b"".join(parts)).reshape(len(faded), -1).take(plan.places, axis=1)
+        numbers, dimension, size, ones = matrices.ravel(), self.dimension, plan.size, plan.ones
+        first, ceiling, ridge = 0, self.ceiling, self.ridge
+        means, spreads = [], []
+        # Upper triangles by columns, overwritten by their factors; the rest is left as it is.
+        for name, matrix, part in zip(names, matrices.transpose(0, 2, 1), faded, strict=True):
+            add(ones, numbers, size, ridge / part, 0, 1, first, size + 1)
+            if factor(matrix, 0, 0, 1)[1]:
+                _refuse(name)
+            last = first + dimension * size
+            means.append(ceiling + dot(numbers, numbers, dimension, last, 1, last + size))
+            spreads.append(dot(numbers, numbers, dimension, last, 1, last) / part + _LEAST_SPREAD)
+            first += size * size
+        return means, spreads
 
-    def _solved(self, precision: np.ndarray, right: np.ndarray, name: str) -> np.ndarray:
-        """The solution of an arm's information and the prior for a right-hand side, shape (d,); it is overwritten."""
-        precision += _prior(self.dimension, self.ridge)
+    def _solved(self, information: np.ndarray, prior: float, right: np.ndarray, name: str) -> np.ndarray:
+        """The solution of an arm's packed information and a prior for a right-hand side, shape (d,)."""
+        call, precision = _routines(), information.copy()
+        call.add(_plan(self.dimension).identity, precision, len(precision), prior)
         # Cholesky on the packed triangle: the upper one by rows is the lower one by columns. It overwrites `precision`.
-        solution, failed = _cholesky()(self.dimension, precision, right, lower=1)
+        solution, failed = call.solve(self.dimension, precision, right, 1)
         if failed:
-            raise ValueError(f"the evidence of the arm {name} is not positive definite")
+            _refuse(name)
         return solution
 
     def _faded(self, state: LinearState, name: str) -> tuple[np.ndarray, np.ndarray, float]:
         """Packed information, response and weight of an arm now; zeros for an unknown one."""
-        arm = state.arms.get(name)
-        if arm is None:
-            return np.zeros(self.dimension * (self.dimension + 1) // 2), np.zeros(self.dimension), 0.0
+        arm = state.arms.get(name, _plan(self.dimension).unknown)
         kept = self.forgetting ** (state.clock - arm.touched)
         return (
-            kept * np.frombuffer(arm.information, "<f8"),
-            kept * np.frombuffer(arm.response, "<f8"),
+            kept * _numbers(arm.information),
+            kept * _numbers(arm.response),
             kept * arm.weight,
         )
 
-    def _context(self, context: Sequence[float]) -> np.ndarray:
-        x = np.asarray(context, dtype=np.float64)
-        if x.shape != (self.dimension,) or not isfinite(x @ x):
+    def _context(self, context: Sequence[float]) -> bytes:
+        if len(context) != self.dimension or not hypot(*context) < _LONGEST:
             raise ValueError(f"a context of {self.dimension} finite numbers is needed, found {context}")
-        return x
+        return _plan(self.dimension).layout.pack(*context)
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"the evidence of the arm {name} is not positive definite")
+
+
+def _numbers(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, _LITTLE).astype(np.float64, copy=False)
 
 
 def _bytes(values: np.ndarray) -> bytes:
-    return values.astype("<f8", copy=False).tobytes()
+    return values.astype(_LITTLE, copy=False).tobytes()
+
+
+class _Routines(NamedTuple):
+    """Of BLAS and LAPACK: on so few numbers a call costs a third of an operation of numpy's, or less.
+
+    `add` (y += a x), `scale` (x *= a) and `factor` overwrite what they are given.
+    """
+
+    add: Callable[..., np.ndarray]
+    scale: Callable[..., np.ndarray]
+    dot: Callable[..., float]
+    factor: Callable[..., tuple[np.ndarray, int]]
+    solve: Callable[..., tuple[np.ndarray, int]]
 
 
 @lru_cache(maxsize=1)
-def _cholesky() -> Callable[..., tuple[np.ndarray, int]]:
-    from scipy.linalg.lapack import dppsv  # type: ignore[import-untyped]  # a worker without bandits does without it
+def _routines() -> _Routines:
+    # A worker without bandits does without scipy.
+    from scipy.linalg.blas import daxpy, ddot, dscal  # type: ignore[import-untyped]
+    from scipy.linalg.lapack import dpotrf, dppsv  # type: ignore[import-untyped]
 
-    return dppsv
+    return _Routines(add=daxpy, scale=dscal, dot=ddot, factor=dpotrf, solve=dppsv)
+
+
+class _Plan(NamedTuple):
+    """Where the numbers are in the arrays that are made of an arm's, for contexts of one length.
+
+    `sums` numbers, the first `triangle` of them its information. `one` and `other`: which two of them, the context and
+    the reward are multiplied for each. `places`: where each element of a `size` by `size` matrix is found, with the
+    context and the `corner` behind the numbers. `identity`: the packed triangle of one. `unknown` is an arm of zeros.
+    """
+
+    triangle: int
+    sums: int
+    size: int
+    one: np.ndarray
+    other: np.ndarray
+    identity: np.ndarray
+    ones: np.ndarray
+    places: np.ndarray
+    corner: bytes
+    unknown: Arm
+    layout: Layout
 
 
 @lru_cache(maxsize=16)
-def _triangle(dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of each element of the packed triangle."""
-    return np.triu_indices(dimension)
-
-
-@lru_cache(maxsize=16)
-def _prior(dimension: int, ridge: float) -> np.ndarray:
-    """The packed triangle of the prior's precision."""
-    rows, columns = _triangle(dimension)
-    return ridge * (rows == columns)
+def _plan(dimension: int) -> _Plan:
+    rows, columns = np.triu_indices(dimension)
+    triangle, size = len(rows), dimension + 2
+    sums = triangle + dimension
+    features = sums + np.arange(dimension)
+    places = np.full((size, size), sums + dimension + 1)
+    places[rows, columns] = places[columns, rows] = np.arange(triangle)
+    places[dimension, :dimension] = features
+    places[dimension + 1, :dimension] = features - dimension
+    places[dimension, dimension] = places[dimension + 1, dimension + 1] = sums + dimension
+    return _Plan(
+        triangle=triangle,
+        sums=sums,
+        size=size,
+        one=np.concatenate([features[rows], features]),
+        other=np.concatenate([features[columns], np.full(dimension, sums + dimension)]),
+        identity=(rows == columns).astype(np.float64),
+        ones=np.ones(size),
+        places=places,
+        corner=_NUMBER.pack(_LARGE) + _NUMBER.pack(0.0),
+        unknown=Arm(bytes(_NUMBER.size * triangle), bytes(_NUMBER.size * dimension), 0.0, 0),
+        layout=Layout(f"<{dimension}d"),
+    )

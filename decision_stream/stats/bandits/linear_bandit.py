@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from . import setting
 from .choice import Choice, checked_propensity
 from .linear import LinearModel, LinearState
-from .protocol import Expected
+from .protocol import Learnt
 from .rules import Belief, Rule, ThompsonSampling
 
 
@@ -53,22 +53,10 @@ class LinearBandit:
         reward: float,
         propensity: float,
         weight: float = 1.0,
-    ) -> LinearState:
-        """As the model, with the weight that balances."""
-        return self.heard(state, name, context, reward, propensity, weight)[0]
-
-    def heard(
-        self,
-        state: LinearState,
-        name: str,
-        context: Sequence[float],
-        reward: float,
-        propensity: float,
-        weight: float = 1.0,
-    ) -> tuple[LinearState, Expected]:
+    ) -> Learnt[LinearState]:
         """As the model, with the weight that balances."""
         balanced = weight / max(checked_propensity(propensity), self.balance)
-        return self.model.heard(state, name, context, reward, balanced)
+        return self.model.learn(state, name, context, reward, balanced)
 
     def merged(self, ours: LinearState, theirs: LinearState) -> LinearState:
         """As the model."""

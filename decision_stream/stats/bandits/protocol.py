@@ -1,12 +1,14 @@
 """What every bandit can do, whatever it believes: choose with a known chance, learn, merge, warm up, forget an arm.
 
-A bandit is its configuration. What it has learnt is a state that is given and returned, never altered: a frozen
-dataclass of numbers, strings and bytes, so that it is written to a changelog as it is (msgspec), comes back equal bit
-by bit, and can be compared. Arms are strings; any may be offered at any time, and one never seen starts from the prior.
+A bandit is its configuration. What it has learnt is a state that is given and returned, never altered: a frozen struct
+of numbers, strings and bytes, so that it is written to a changelog as it is (msgspec), comes back equal bit by bit, and
+can be compared. Arms are strings; any may be offered at any time, and one never seen starts from the prior.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from .choice import Choice
 from .rules import Belief
@@ -14,7 +16,7 @@ from .rules import Belief
 State = TypeVar("State")
 
 
-class Expected(NamedTuple):
+class Expected(Struct, frozen=True, gc=False):
     """What was believed of a reward before it came.
 
     Its expectation, the standard deviation of that, the standard deviation of the reward around it, and the discounted
@@ -27,6 +29,17 @@ class Expected(NamedTuple):
     rewards: float
 
 
+class Learnt(Struct, Generic[State], frozen=True, gc=False):
+    """The state after a reward, and what was expected of it: known by the way, and dear to ask for again.
+
+    `changed` tells that the arm was found to be another than before, and this reward is the first of the new one.
+    """
+
+    state: State
+    expected: Expected
+    changed: bool = False
+
+
 class Bandit(Protocol[State]):
     """Chooses among named arms and learns from rewards.
 
@@ -37,7 +50,7 @@ class Bandit(Protocol[State]):
     >>> from .beta import BetaThompson
     >>> from .linear_bandit import LinearBandit
     >>> def tried(bandit: Bandit[State]) -> str:
-    ...     state = bandit.learn(bandit.fresh(), "a", [1.0], 0.0, propensity=0.5)
+    ...     state = bandit.learn(bandit.fresh(), "a", [1.0], 0.0, propensity=0.5).state
     ...     return bandit.select(state, [1.0], ["a", "b"], draw=0.5).arm
     >>> tried(BetaThompson()), tried(LinearBandit())
     ('b', 'b')
@@ -63,23 +76,11 @@ class Bandit(Protocol[State]):
         reward: float,
         propensity: float,
         weight: float = 1.0,
-    ) -> State:
+    ) -> Learnt[State]:
         """With the reward of a choice: its arm, its context and its propensity as they were when it was made.
 
         `weight` is what it counts for: a mean of few rewards says less than one of many.
         """
-        ...
-
-    def heard(
-        self,
-        state: State,
-        name: str,
-        context: Sequence[float],
-        reward: float,
-        propensity: float,
-        weight: float = 1.0,
-    ) -> tuple[State, Expected]:
-        """As `learn`, and what was expected of this reward: known by the way, and dear to ask for again."""
         ...
 
     def merged(self, ours: State, theirs: State) -> State:

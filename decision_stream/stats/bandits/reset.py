@@ -15,53 +15,55 @@ believed carries an error of its own: m is taken one standard deviation further 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import exp, log1p
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from ..shiryaev_roberts import advanced, level
 from . import setting
 from .choice import Choice
-from .protocol import Bandit, Expected
+from .protocol import Bandit, Expected, Learnt
 from .rules import Belief
 
 State = TypeVar("State")
 
 STAKES = (0.05, 0.12, 0.3)
 """Shares of the capital that the worst reward would cost, one bet for each, in both directions."""
-_KEPT = tuple(log1p(-stake) for stake in STAKES)
+_STAKED = tuple((stake, log1p(-stake)) for stake in STAKES)
 _EDGE = 0.02
 _LARGEST_GAIN = 3.0
 """Natural logarithm of the most by which one reward can multiply a capital: 20, so that one alone decides nothing."""
 
 
-def bets(reward: float, low: float, high: float, coins: tuple[float, float] = (1.0, 1.0)) -> tuple[float, ...]:
+def bets(reward: float, low: float, high: float, precision: float = 0.0) -> tuple[float, ...]:
     """What one reward makes of each bet: those that it falls below `low`, then those that it exceeds `high`.
 
-    `reward` in [0, 1]; ends closer to 0 or 1 than .02 count as .02 or .98, so that one reward cannot decide. `coins`,
-    at least 1, is of how many coins the reward is the mean, at the low end and at the high one.
+    `reward` in [0, 1]; ends closer to 0 or 1 than .02 count as .02 or .98, so that one reward cannot decide.
+    `precision` is one over the variance that the reward is believed to have, and 0 when nothing is.
 
     >>> [round(factor, 3) for factor in bets(0.0, 0.9, 0.9)]
     [1.45, 2.08, 3.7, 0.95, 0.88, 0.7]
     """
     low, high = min(max(low, _EDGE), 1.0 - _EDGE), min(max(high, _EDGE), 1.0 - _EDGE)
-    return (*_falls(reward, low, coins[0]), *_falls(1.0 - reward, 1.0 - high, coins[1]))
+    gains = _falls(reward, low, precision) + _falls(1.0 - reward, 1.0 - high, precision)
+    return tuple([exp(gain if gain < _LARGEST_GAIN else _LARGEST_GAIN) for gain in gains])
 
 
-def _falls(reward: float, mean: float, coins: float) -> list[float]:
-    odds = mean / (1.0 - mean)
-    return [
-        exp(min(_LARGEST_GAIN, coins * (reward * kept + (1.0 - reward) * log1p(stake * odds))))
-        for stake, kept in zip(STAKES, _KEPT, strict=True)
-    ]
+def _falls(reward: float, mean: float, precision: float) -> list[float]:
+    """Logarithms of the factors."""
+    # The mean of k coins has the variance m (1 - m) / k; no law in [0, 1] has more than one coin's.
+    coins = max(1.0, precision * mean * (1.0 - mean))
+    kept, lost, odds = coins * reward, coins * (1.0 - reward), mean / (1.0 - mean)
+    return [kept * less + lost * log1p(stake * odds) for stake, less in _STAKED]
 
 
-@dataclass(frozen=True, slots=True)
-class Watched(Generic[State]):
+class Watched(Struct, Generic[State], frozen=True, gc=False):
     """What the inner bandit has learnt, and the statistics of each arm's bets: 48 bytes an arm."""
 
     learnt: State
-    alarms: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    alarms: Mapping[str, tuple[float, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class Resetting(Generic[State]):
     >>> from .linear_bandit import LinearBandit
     >>> bandit, state = Resetting(bandit=LinearBandit()), Watched(LinearBandit().fresh())
     >>> for event in range(360):
-    ...     state = bandit.learn(state, "a", [1.0], float(event < 300), propensity=1.0)
+    ...     state = bandit.learn(state, "a", [1.0], float(event < 300), propensity=1.0).state
     >>> state.learnt.arms["a"].weight < 60.0
     True
     """
@@ -112,45 +114,30 @@ class Resetting(Generic[State]):
         reward: float,
         propensity: float,
         weight: float = 1.0,
-    ) -> Watched[State]:
-        """As the inner bandit; on an alarm the arm is forgotten, and this reward is the first of the new one."""
-        return self.judged(state, name, context, reward, propensity, weight)[0]
+    ) -> Learnt[Watched[State]]:
+        """As the inner bandit; on an alarm the arm is forgotten, and this reward is the first of the new one.
 
-    def heard(
-        self,
-        state: Watched[State],
-        name: str,
-        context: Sequence[float],
-        reward: float,
-        propensity: float,
-        weight: float = 1.0,
-    ) -> tuple[Watched[State], Expected]:
-        """As `learn`, and what was expected before an alarm."""
-        after, expected, _ = self._moved(state, name, context, reward, propensity, weight)
-        return after, expected
-
-    def judged(
-        self,
-        state: Watched[State],
-        name: str,
-        context: Sequence[float],
-        reward: float,
-        propensity: float,
-        weight: float = 1.0,
-    ) -> tuple[Watched[State], bool]:
-        """As `learn`, and whether the arm was found changed.
+        What was expected is of before the alarm.
 
         >>> from .beta import BetaThompson
         >>> bandit, found = Resetting(bandit=BetaThompson()), []
         >>> state = bandit.fresh()
         >>> for event in range(140):
-        ...     state, changed = bandit.judged(state, "a", [], float(event < 100), propensity=1.0)
-        ...     found += [event] if changed else []
+        ...     learnt = bandit.learn(state, "a", [], float(event < 100), propensity=1.0)
+        ...     state, found = learnt.state, found + [event] * learnt.changed
         >>> len(found)
         1
         """
-        after, _, changed = self._moved(state, name, context, reward, propensity, weight)
-        return after, changed
+        inner = self.bandit.learn(state.learnt, name, context, reward, propensity, weight)
+        expected = inner.expected
+        if expected.rewards < self.known:
+            return Learnt(Watched(inner.state, state.alarms), expected)
+        statistics = advanced(state.alarms.get(name, ()), self._bets(reward, expected))
+        changed = level(statistics) >= self.patience
+        if changed:
+            anew = self.bandit.without(state.learnt, name)
+            inner, statistics = self.bandit.learn(anew, name, context, reward, propensity, weight), ()
+        return Learnt(Watched(inner.state, {**state.alarms, name: statistics}), expected, changed)
 
     def merged(self, ours: Watched[State], theirs: Watched[State]) -> Watched[State]:
         """Evidence of both. Suspicions begin anew: they were about two streams."""
@@ -165,30 +152,8 @@ class Resetting(Generic[State]):
         kept = {key: statistics for key, statistics in state.alarms.items() if key != name}
         return Watched(self.bandit.without(state.learnt, name), kept)
 
-    def _moved(
-        self,
-        state: Watched[State],
-        name: str,
-        context: Sequence[float],
-        reward: float,
-        propensity: float,
-        weight: float,
-    ) -> tuple[Watched[State], Expected, bool]:
-        learnt, expected = self.bandit.heard(state.learnt, name, context, reward, propensity, weight)
-        if expected.rewards < self.known:
-            return Watched(learnt, state.alarms), expected, False
-        statistics = advanced(state.alarms.get(name, ()), self._bets(reward, expected))
-        changed = level(statistics) >= self.patience
-        if changed:
-            anew = self.bandit.without(state.learnt, name)
-            learnt, statistics = self.bandit.learn(anew, name, context, reward, propensity, weight), ()
-        return Watched(learnt, {**state.alarms, name: statistics}), expected, changed
-
     def _bets(self, reward: float, expected: Expected) -> tuple[float, ...]:
-        mean, error = expected.mean / self.ceiling, expected.error / self.ceiling
-        noise = expected.noise / self.ceiling
-        low, high = min(max(mean - error, _EDGE), 1.0 - _EDGE), min(max(mean + error, _EDGE), 1.0 - _EDGE)
-        # The mean of k coins has the variance m (1 - m) / k; no law in [0, 1] has more than one coin's.
-        known = self.trust / noise**2
-        coins = max(1.0, known * low * (1.0 - low)), max(1.0, known * high * (1.0 - high))
-        return bets(min(1.0, max(0.0, reward / self.ceiling)), low, high, coins)
+        scale = 1.0 / self.ceiling
+        mean, error, noise = scale * expected.mean, scale * expected.error, scale * expected.noise
+        told = min(1.0, max(0.0, scale * reward))
+        return bets(told, mean - error, mean + error, self.trust / (noise * noise))

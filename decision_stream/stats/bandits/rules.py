@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
+from msgspec import Struct
 
 from . import setting
 from .choice import Choice, chances_of_being_best, choose
 
 
-@dataclass(frozen=True, slots=True)
-class Belief:
+class Belief(Struct, frozen=True, gc=False):
     """Mean and standard deviation of each arm's expected reward in a context, in the order of `names`."""
 
     names: tuple[str, ...]
-    means: np.ndarray
-    deviations: np.ndarray
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
 
 
 def offered(names: Sequence[str]) -> Sequence[str]:
@@ -35,7 +34,7 @@ def offered(names: Sequence[str]) -> Sequence[str]:
 class Rule(Protocol):
     """Chooses one of the arms that are believed in.
 
-    >>> even = Belief(("a", "b"), np.array([0.5, 0.5]), np.array([0.1, 0.1]))
+    >>> even = Belief(("a", "b"), (0.5, 0.5), (0.1, 0.1))
     >>> [rule.select(even, draw=0.2).arm for rule in (ThompsonSampling(), UpperConfidence(), EpsilonGreedy())]
     ['a', 'a', 'a']
     """
@@ -57,12 +56,12 @@ class ThompsonSampling:
 
     def select(self, belief: Belief, draw: float) -> Choice:
         """
-        >>> even = Belief(("a", "b"), np.array([0.5, 0.5]), np.array([0.1, 0.1]))
+        >>> even = Belief(("a", "b"), (0.5, 0.5), (0.1, 0.1))
         >>> ThompsonSampling().select(even, draw=0.7).propensity
         0.5
         """
-        chances = chances_of_being_best(belief.means, self.scale * belief.deviations)
-        return choose(belief.names, chances.tolist(), draw, self.floor)
+        widths = [self.scale * deviation for deviation in belief.deviations]
+        return choose(belief.names, chances_of_being_best(belief.means, widths), draw, self.floor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +77,12 @@ class UpperConfidence:
     def select(self, belief: Belief, draw: float) -> Choice:
         """The arm with the highest upper end, up to the floor of the others.
 
-        >>> belief = Belief(("known", "new"), np.array([0.8, 0.7]), np.array([0.0, 0.3]))
+        >>> belief = Belief(("known", "new"), (0.8, 0.7), (0.0, 0.3))
         >>> UpperConfidence().select(belief, draw=0.5).arm
         'new'
         """
-        return choose(
-            belief.names, _all_on_best(belief, belief.means + self.width * belief.deviations), draw, self.floor
-        )
+        highs = [mean + self.width * spread for mean, spread in zip(belief.means, belief.deviations, strict=True)]
+        return choose(belief.names, _all_on_best(belief, highs), draw, self.floor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +94,12 @@ class EpsilonGreedy:
     def select(self, belief: Belief, draw: float) -> Choice:
         """The arm with the highest mean, or any.
 
-        >>> EpsilonGreedy().select(Belief(("a", "b"), np.array([0.8, 0.7]), np.array([0.1, 0.1])), draw=0.5).propensity
+        >>> EpsilonGreedy().select(Belief(("a", "b"), (0.8, 0.7), (0.1, 0.1)), draw=0.5).propensity
         0.95
         """
         return choose(belief.names, _all_on_best(belief, belief.means), draw, self.epsilon / len(belief.names))
 
 
-def _all_on_best(belief: Belief, scores: np.ndarray) -> list[float]:
+def _all_on_best(belief: Belief, scores: Sequence[float]) -> list[float]:
     best = min(range(len(scores)), key=lambda i: (-scores[i], belief.names[i]))
     return [float(i == best) for i in range(len(scores))]
