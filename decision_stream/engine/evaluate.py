@@ -35,7 +35,8 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     if turn.hot.windows and insight.at_ms <= turn.hot.insight_at_ms:
         turn.refuse("engine", "late_insight", "this window or a later one was already evaluated")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
-    asked = tuple([strategy for strategy in strategies if _is_asked(turn, strategy)])
+    policy, ever_failed = turn.policy, turn.cold.strategies
+    asked = tuple([it for it in strategies if (it.is_enabled(policy) and not ever_failed) or _is_asked(turn, it)])
     known, purse = turn.cold.estimates, turn.hot.purse
     is_measured = _is_measured(turn, insight)
     asked = _take_in(turn, insight, asked, is_measured)
@@ -178,9 +179,10 @@ def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...], *, is_n
             turn.picture(opinion.frontier)
         if opinion.alerts:
             turn.alerts(opinion.alerts)
-        for rank, idea in enumerate(opinion.ideas):
+        if opinion.ideas:
             priority = strategy.priority(turn.policy)
-            candidates.append(Candidate(idea=idea, strategy=strategy.name, priority=priority, rank=rank))
+            for rank, idea in enumerate(opinion.ideas):
+                candidates.append(Candidate(idea=idea, strategy=strategy.name, priority=priority, rank=rank))
     return candidates
 
 

@@ -24,7 +24,7 @@ from ..stats.false_discovery import Ledger
 from ..stats.family import shared
 from .comparison import QUALITY_ONLY, Judgement, evidence_of, impact_of, judgement, probability_better
 from .experiment_plan import Plan, plan
-from .protocol import Idea, Opinion, View, experiment_of, is_busy
+from .protocol import Idea, Opinion, View, experiment_of, is_busy, silent
 from .recommendations import TRY_PROMPT, recommended, refused, used
 from .situation import may_explore
 
@@ -56,16 +56,14 @@ class AbTesting:
         """The end of the running experiment when it may be judged, else the start of one when there is one to start."""
         running = experiment_of(view.state.cold)
         if running is not None:
-            return (
-                self._judge(running, view) if running.strategy == self.name else _silent(self.name, "experiment_lock")
-            )
+            return self._judge(running, view) if running.strategy == self.name else silent(self.name, "experiment_lock")
         return self._start(view)
 
     def _judge(self, experiment: Experiment, view: View) -> Opinion:
         rules = view.policy.ab_testing
         found = judgement(experiment, QUALITY_ONLY, min_samples=rules.min_sample_size, early=rules.early_stopping)
         if not found.over:
-            return _silent(self.name, found.code, found.detail)
+            return silent(self.name, found.code, found.detail)
         idea = conclusion(experiment, found, view, rules.min_effect)
         if found.code == "sample_ratio_mismatch":
             alert = Alert(code=found.code, detail=f"{experiment.id}: {found.detail}", severity="warning")
@@ -98,13 +96,13 @@ class AbTesting:
     def _begin(self, view: View, names: list[str]) -> Opinion:
         rules, cold = view.policy.ab_testing, view.state.cold
         if not names:
-            return _silent(self.name, "no_candidates")
+            return silent(self.name, "no_candidates")
         if not may_explore(view):
-            return _silent(self.name, "no_opportunity", "the analyzer says that there is nothing to gain")
+            return silent(self.name, "no_opportunity", "the analyzer says that there is nothing to gain")
         if view.state.hot.windows < rules.min_windows or view.is_broken:
-            return _silent(self.name, "not_stable", f"{view.state.hot.windows} windows seen")
+            return silent(self.name, "not_stable", f"{view.state.hot.windows} windows seen")
         if is_busy(cold):
-            return _silent(self.name, "scope_busy")
+            return silent(self.name, "scope_busy")
         challengers = names[: rules.max_challengers]
         shares = _shares(rules, len(challengers))
         allocation = _allocation(rules)
@@ -123,7 +121,7 @@ class AbTesting:
             longer=slower,
         )
         if planned is None:
-            return _silent(self.name, "no_measurements")
+            return silent(self.name, "no_measurements")
         if not planned.fits:
             detail = (
                 f"{planned.pairs:.0f} pairs take {planned.hours:.0f} h; in time only {planned.detectable:.1%} is seen"
@@ -264,7 +262,3 @@ def _alpha(rules: AbTestingPolicy, begun: int, discoveries: tuple[int, ...]) -> 
     if not rules.online_fdr:
         return rules.alpha
     return Ledger(begun, tuple(number for number in discoveries if number <= begun)).level(rules.alpha)
-
-
-def _silent(source: str, code: str, detail: str = "") -> Opinion:
-    return Opinion(reasons=(Reason(source=source, code=code, detail=detail),))

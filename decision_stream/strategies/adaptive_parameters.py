@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from ..model.configuration import ConfigurationChanges, ParameterChange, ParameterValue
 from ..model.insight import Insight, Recommendation
-from ..model.journal import Reason
 from ..model.outcome import CONTROL
 from ..model.policy import Policy, TunedParameter
 from ..model.state import Experiment, HotState
@@ -23,7 +22,7 @@ from .ab_testing import conclusion, start
 from .allowance import least_share
 from .comparison import QUALITY_ONLY, compare, judgement, objective_of
 from .experiment_plan import plan
-from .protocol import Opinion, View, experiment_of, is_busy
+from .protocol import Opinion, View, experiment_of, is_busy, silent
 from .recommendations import SET_PARAMETER, recommended, refused, used
 from .situation import may_explore, performance_suboptimal
 
@@ -58,7 +57,7 @@ class AdaptiveParameters:
         """The end of the running trial when it may be judged, else the next trial when it is time."""
         running = experiment_of(view.state.cold)
         if running is not None:
-            return self._judge(running, view) if running.strategy == self.name else self._silent("experiment_lock")
+            return self._judge(running, view) if running.strategy == self.name else silent(self.name, "experiment_lock")
         opinion = self._try(view)
         asked = recommended(view, SET_PARAMETER)
         return self._traced(opinion, asked, view) if asked else opinion
@@ -82,7 +81,7 @@ class AdaptiveParameters:
         weights, rules = objective_of(view.policy), view.policy.adaptive_parameters
         found = judgement(experiment, weights, min_samples=_LEAST_SAMPLES, early=True)
         if not found.over:
-            return self._silent(found.code, found.detail)
+            return silent(self.name, found.code, found.detail)
         if found.winner is not None and not _keeps_quality(experiment, found.winner.name, view):
             detail = f"{found.winner.name} gains, and may give up more quality than is left to give"
             found = replace(found, code="quality_not_kept", detail=detail, winner=None)
@@ -91,16 +90,16 @@ class AdaptiveParameters:
     def _try(self, view: View) -> Opinion:
         rules, cold, hot = view.policy.adaptive_parameters, view.state.cold, view.state.hot
         if not rules.parameters:
-            return self._silent("no_parameters", "adaptive_parameters.parameters names none")
+            return silent(self.name, "no_parameters", "adaptive_parameters.parameters names none")
         if not may_explore(view):
-            return self._silent("no_opportunity", "the analyzer says that there is nothing to gain")
+            return silent(self.name, "no_opportunity", "the analyzer says that there is nothing to gain")
         rests = view.at_ms - max(cold.tuned_at_ms, cold.changed_at_ms or 0) < rules.update_interval_ms
         if rests and not performance_suboptimal(view):
-            return self._silent("tuned_recently")
+            return silent(self.name, "tuned_recently")
         if hot.windows < view.policy.ab_testing.min_windows or view.is_broken:
-            return self._silent("not_stable", f"{hot.windows} windows seen")
+            return silent(self.name, "not_stable", f"{hot.windows} windows seen")
         if is_busy(cold):
-            return self._silent("scope_busy")
+            return silent(self.name, "scope_busy")
         shares = (round(1.0 - rules.trial_share, 9), rules.trial_share)
         planned = plan(
             view.insight,
@@ -114,18 +113,15 @@ class AdaptiveParameters:
             least=float(_LEAST_SAMPLES),
         )
         if planned is None:
-            return self._silent("no_measurements")
+            return silent(self.name, "no_measurements")
         if planned.pairs > rules.trial_pairs or not planned.fits:
             detail = f"{planned.pairs:.0f} pairs in {planned.hours:.1f} h are needed, {rules.trial_pairs} are allowed"
-            return self._silent("underpowered", detail)
+            return silent(self.name, "underpowered", detail)
         changes = _next_setting(view)
         if changes is None:
-            return self._silent("nothing_safe_to_try")
+            return silent(self.name, "nothing_safe_to_try")
         idea = start(view, self.name, {TRIAL: changes}, shares, rules.alpha, planned, rules.min_improvement)
         return Opinion(ideas=(idea,))
-
-    def _silent(self, code: str, detail: str = "") -> Opinion:
-        return Opinion(reasons=(Reason(source=self.name, code=code, detail=detail),))
 
 
 def _keeps_quality(experiment: Experiment, name: str, view: View) -> bool:

@@ -26,6 +26,10 @@ class Finding(Struct, frozen=True, gc=False, kw_only=True):
 
 def findings(view: View) -> list[Finding]:
     """Everything wrong with this window, in a fixed order."""
+    hot, insight = view.state.hot, view.insight
+    is_heard = insight.drift is not None or insight.anomalies
+    if not (is_heard or view.is_ill or hot.drifted_at_ms == hot.at_ms or _is_excused(view)):
+        return []
     rules = view.policy.threshold_based
     return [
         *_violations(view, rules),
@@ -116,7 +120,7 @@ def _degradations(view: View, rules: ThresholdPolicy) -> list[Finding]:
 def _shared(view: View) -> list[Finding]:
     """A loss of quality that was found at this window to be no fault of the model in use."""
     company = view.state.hot.company
-    if company is None or not company.excused_at_ms == view.state.hot.at_ms > 0:
+    if company is None or not _is_excused(view):
         return []
     by_others = company.ratio > LIKELY
     return [
@@ -138,6 +142,11 @@ def _shared(view: View) -> list[Finding]:
             onset=True,
         )
     ]
+
+
+def _is_excused(view: View) -> bool:
+    hot = view.state.hot
+    return hot.company is not None and hot.company.excused_at_ms == hot.at_ms > 0
 
 
 def _drift(view: View, rules: ThresholdPolicy) -> list[Finding]:

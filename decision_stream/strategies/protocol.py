@@ -1,6 +1,6 @@
 """What a strategy is: it sees a scope and an insight, and has ideas or says why not."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from msgspec import Struct
@@ -34,6 +34,16 @@ class View(Struct, frozen=True, kw_only=True, dict=True):
         """Whether a hard limit is firing."""
         for watch in self.state.hot.watches.values():  # noqa: SIM110 - asked at every insight, a generator costs thrice
             if watch.firing:
+                return True
+        return False
+
+    @cached_property
+    def is_ill(self) -> bool:
+        """Whether any hard limit or alarm is firing."""
+        if self.is_broken:
+            return True
+        for alarm in self.state.hot.alarms.values():  # noqa: SIM110 - as above
+            if alarm.firing_windows:
                 return True
         return False
 
@@ -77,6 +87,12 @@ class Opinion(Struct, frozen=True, gc=False, kw_only=True):
     reasons: tuple[Reason, ...] = ()
     alerts: tuple[Alert, ...] = ()
     frontier: tuple[FrontierPoint, ...] = ()
+
+
+@lru_cache(maxsize=512)
+def silent(source: str, code: str, detail: str = "") -> Opinion:
+    """No idea, for one reason without numbers; what is said at every other insight is made once."""
+    return Opinion(reasons=(Reason(source=source, code=code, detail=detail),))
 
 
 class Strategy(Protocol):

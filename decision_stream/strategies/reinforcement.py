@@ -37,7 +37,7 @@ from . import prospects
 from .comparison import MISMATCH_LEVEL, impact_of
 from .estimates import estimate_in_use, estimate_of_arm, impact_of_switch
 from .models import known_models
-from .protocol import Idea, Opinion, View, is_busy
+from .protocol import Idea, Opinion, View, is_busy, silent
 
 EXPERIMENT_NAMESPACE = uuid5(NAMESPACE_URL, "decision-stream/exploration")
 _LOOK_EVERY = 5
@@ -73,7 +73,7 @@ class Reinforcement:
         if running is None:
             return self._start(view)
         if running.strategy != self.name:
-            return _silent("experiment_lock")
+            return silent(self.name, "experiment_lock")
         return self._judge(running, view)
 
     def _start(self, view: View) -> Opinion:
@@ -92,7 +92,7 @@ class Reinforcement:
             return Opinion(reasons=(reason, *refused))
         context = features.context_at(view.state.hot, view.at_ms, rules)
         if context is None:
-            return _silent("no_measurements")
+            return silent(self.name, "no_measurements")
         bandit = _primed(view, chosen, rules)
         ids = [view.configuration.id, *(prospects.arm_of(view.configuration, model) for model in chosen)]
         beliefs = bandits.believed(bandit, context, ids, rules)
@@ -245,7 +245,7 @@ def _obstacle(view: View, rules: ReinforcementPolicy) -> Reason | None:
     if _spent_today(view) >= rules.exploration_budget_usd:
         return _reason("exploration_budget_spent", "", cold.bandit.spent_usd, rules.exploration_budget_usd)
     if hot.windows % _LOOK_EVERY:
-        return _reason("between_looks")
+        return _BETWEEN_LOOKS
     return None
 
 
@@ -317,9 +317,8 @@ def _scored_per_hour(insight: Insight) -> float:
     return insight.quality.samples * HOUR_MS / insight.window_ms
 
 
-def _silent(code: str, detail: str = "") -> Opinion:
-    return Opinion(reasons=(_reason(code, detail),))
-
-
 def _reason(code: str, detail: str = "", value: float | None = None, limit: float | None = None) -> Reason:
     return Reason(source="reinforcement", code=code, detail=detail, value=value, limit=limit)
+
+
+_BETWEEN_LOOKS = _reason("between_looks")

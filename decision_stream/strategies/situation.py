@@ -14,7 +14,7 @@ def cost_pressure(view: View) -> bool:
 
 def performance_degradation(view: View) -> bool:
     """Said by the analyzer, or a hard limit or alarm is firing."""
-    return bool(view.insight.hints.performance_degradation) or is_ill(view)
+    return bool(view.insight.hints.performance_degradation) or view.is_ill
 
 
 def performance_suboptimal(view: View) -> bool:
@@ -25,11 +25,6 @@ def performance_suboptimal(view: View) -> bool:
 def may_explore(view: View) -> bool:
     """Not when the analyzer says that there is nothing to gain."""
     return view.insight.hints.optimization_opportunity is not False
-
-
-def is_ill(view: View) -> bool:
-    """Whether any hard limit or alarm is firing."""
-    return view.is_broken or any(alarm.firing_windows for alarm in view.state.hot.alarms.values())
 
 
 def since_change_ms(view: View) -> int | None:

@@ -200,11 +200,13 @@ def apply(
     waiting, waiting_bytes = stored.outbox, stored.outbox_bytes
     if delivered or stored.is_new_epoch:
         waiting = tuple(
-            entry
-            for entry in waiting
-            if entry.sequence not in delivered and entry.offset >= resumed_at.get(entry.topic, 0)
+            [
+                entry
+                for entry in waiting
+                if entry.sequence not in delivered and entry.offset >= resumed_at.get(entry.topic, 0)
+            ]
         )
-        waiting_bytes = _bytes_of(waiting)
+        waiting_bytes = _bytes_of(waiting) if waiting else 0
     again = waiting if stored.is_new_epoch else ()
     if source.offset <= stored.fence.get(source.topic, -1):
         return _repeated(stored, again)
