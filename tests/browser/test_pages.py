@@ -4,6 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from decision_stream.edge.pulse import Standing
 from decision_stream.edge.read_model import Filter, Unavailable
 from decision_stream.model.command import Autonomy
 from decision_stream.model.policy import Policy, SafetyPolicy
@@ -228,6 +229,22 @@ def test_a_dead_listener_is_told_and_found_again(visit):
     with served(engine, port=port):
         page.locator("#status.good").wait_for()
         opened.__exit__(None, None, None)
+
+
+def test_an_engine_that_recovers_or_stands_still_is_told_and_what_was_shown_stays(visit):
+    engine, now = Engine(), {"caught_up": False, "standing": Standing.READY}
+    engine.switch(CHAT)
+    with (
+        served(engine, caught_up=lambda: now["caught_up"], standing=lambda: now["standing"]) as address,
+        visit(address) as (page, _),
+    ):
+        page.get_by_text("catching up with the journal").wait_for()
+        for standing, told in ((Standing.BEHIND, "the engine is behind"), (Standing.STILL, "the engine stands still")):
+            now.update(caught_up=True, standing=standing)
+            page.get_by_text(told).wait_for()
+            assert page.get_by_role("table").count() == 1
+        now["standing"] = Standing.READY
+        page.locator("#status.good").wait_for()
 
 
 def test_a_read_model_that_is_away_is_told_and_what_was_shown_stays(visit):

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from decision_stream.edge.api.app import create_app
 from decision_stream.edge.api.server import Listener, listening
 from decision_stream.edge.api_settings import ApiSettings
+from decision_stream.edge.pulse import Standing
 from tests.edge.engine import Engine
 
 
@@ -20,10 +21,12 @@ def served(
     settings: ApiSettings | None = None,
     port: int = 0,
     on_status: Callable[[int], None] = lambda _: None,
+    caught_up: Callable[[], bool] = lambda: True,
+    standing: Callable[[], Standing] = lambda: Standing.READY,
 ) -> Iterator[str]:
     """Serve until the block ends; yields the address. Port 0 is any free one. `on_status` is told of each answer's."""
     told = replace(settings or ApiSettings(), port=port)
-    app = create_app(engine.model, told, lambda: engine, lambda: True)
+    app = create_app(engine.model, told, lambda: engine, caught_up, None, standing)
     server = Listener(listening(_Watched(app, on_status), told), app.state.context.ending, takes_signals=False)
     thread = threading.Thread(target=server.run)
     thread.start()

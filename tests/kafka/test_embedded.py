@@ -82,7 +82,7 @@ def test_a_bad_property_is_told_by_its_name():
 
 def test_a_failed_start_shows_the_end_of_the_log_and_keeps_it():
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", free_port()))
+        taken.bind(("127.0.0.1", 0))
         taken.listen()
         kafka = EmbeddedKafka(port=taken.getsockname()[1])
         with pytest.raises(BrokerUnavailable, match="end of its log") as told, kafka:

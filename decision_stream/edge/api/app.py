@@ -8,6 +8,7 @@ from starlette.types import Scope
 from ... import ENGINE_VERSION
 from ...model.policy import Policy
 from ..api_settings import ApiSettings
+from ..pulse import Standing
 from ..read_model import ReadModel
 from . import decisions, operations, ordering, scopes
 from .commands import Sender
@@ -28,10 +29,11 @@ def create_app(
     commands: Callable[[], Sender],
     caught_up: Callable[[], bool],
     policy: Policy | None = None,
+    standing: Callable[[], Standing] = lambda: Standing.READY,
 ) -> FastAPI:
     """The application; `commands` is called when something is to be sent."""
     app = FastAPI(title="decision_stream", version=ENGINE_VERSION, docs_url=None, redoc_url=None)
-    app.state.context = Context(model, settings, commands, caught_up, policy or Policy())
+    app.state.context = Context(model, settings, commands, caught_up, policy or Policy(), standing)
     handle_problems(app)
     app.include_router(operations.health_router)
     for router in (ordering.router, decisions.router, operations.router, scopes.router):

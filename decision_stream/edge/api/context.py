@@ -11,6 +11,7 @@ from starlette.convertors import PathConvertor, register_url_convertor
 
 from ...model.policy import Policy
 from ..api_settings import ApiSettings
+from ..pulse import Standing
 from ..read_model import ReadModel
 from .access import Caller, Role, caller_of
 from .commands import Sender
@@ -30,6 +31,7 @@ class Context:
     commands: Callable[[], Sender]
     caught_up: Callable[[], bool]
     policy: Policy
+    standing: Callable[[], Standing]
     requests: Rate = field(init=False)
     orders: Rate = field(init=False)
     lockout: Lockout = field(init=False)

@@ -73,7 +73,8 @@ def add_dashboard(app: FastAPI, prefix: str) -> None:
             # Those who ask meanwhile are told what was known before.
             looked[asking.tenants] = time.monotonic(), text
             try:
-                text = _overview(await asyncio.to_thread(its.model.statistics, asking.tenants), its.caught_up())
+                counts = await asyncio.to_thread(its.model.statistics, asking.tenants)
+                text = _overview(counts, its.standing() if its.caught_up() else "catching up")
             except Unavailable:
                 text = AWAY
             looked[asking.tenants] = time.monotonic(), text
@@ -104,8 +105,8 @@ def add_dashboard(app: FastAPI, prefix: str) -> None:
         return StreamingResponse(told(), media_type="text/event-stream")
 
 
-def _overview(statistics: dict[str, Any], caught_up: bool) -> str:
-    return json.dumps({"status": "ready" if caught_up else "catching up", **statistics}, sort_keys=True)
+def _overview(statistics: dict[str, Any], status: str) -> str:
+    return json.dumps({"status": status, **statistics}, sort_keys=True)
 
 
 def foreign_origin(request: Request, settings: ApiSettings) -> str | None:

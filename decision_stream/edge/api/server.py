@@ -19,6 +19,7 @@ from ...model.policy import Policy
 from ...stream.address import client_options
 from ..api_settings import ApiSettings
 from ..projector import Projector
+from ..pulse import Pulse
 from ..read_model import open_read_model
 from ..webhook import Webhook
 from .access import check_bind
@@ -103,10 +104,13 @@ async def _serve(settings: ApiSettings, engine: Engine, listens_on: socket.socke
             await producer.stop()
             raise BrokerUnavailable(f"no Kafka answers at {servers}: {type(fault).__name__}") from None
         projector = Projector(model, servers, prefix, engine.partitions, engine.changelog)
+        pulse = Pulse(servers, prefix, engine.partitions, engine.app_id)
         commands = Commands(producer, prefix, model)
-        app = create_app(model, settings, lambda: commands, lambda: projector.caught_up, engine.policy)
+        app = create_app(
+            model, settings, lambda: commands, lambda: projector.caught_up, engine.policy, lambda: pulse.standing
+        )
         listener = Listener(listening(app, settings), app.state.context.ending, takes_signals=stop is None)
-        beside = [projector.run()]
+        beside = [projector.run(), pulse.run()]
         if settings.webhook.url:
             beside.append(Webhook(settings.webhook, servers, prefix, f"{engine.app_id}-webhook").run())
         if stop is not None:

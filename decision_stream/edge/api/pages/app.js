@@ -15,6 +15,8 @@ const main = document.getElementById("page"), status = document.getElementById("
 const STANDING = {
   ready: ["live", "good"],
   "catching up": ["catching up with the journal: what is shown may be old", "warn"],
+  behind: ["the engine is behind: it starts, recovers, or has too much to do", "warn"],
+  still: ["the engine stands still: insights wait, and none is judged; `decision-stream doctor` says why", "bad"],
   away: ["the read model does not answer: what is shown is old; the engine decides without it", "bad"],
 };
 let turn = 0;
