@@ -10,9 +10,9 @@ from ..model.outcome import CONTROL
 from ..model.policy import Policy
 from ..model.state import ColdState, Experiment, LiveDecision
 from ..stats import reflection, sample_ratio
-from ..stats.family import shared
 from ..stats.pareto import front
-from ..strategies.comparison import MISMATCH_LEVEL, QUALITY_ONLY, Judgement, compare, judgement, objective_of
+from ..strategies.comparison import MISMATCH_LEVEL, alpha_each, compare
+from ..strategies.confirmation import judged
 from ..strategies.estimates import estimate_in_use
 from ..strategies.models import known_models
 from ..stream.record import StoredScope
@@ -96,8 +96,8 @@ def breaker_view(cold: ColdState) -> dict[str, Any]:
 
 def experiment_view(experiment: Experiment, policy: Policy) -> dict[str, Any]:
     """A running experiment: its plan, the sums and means of its arms, who stands where, and why it is not over yet."""
-    found = standing_of(experiment, policy)
-    alpha = shared(experiment.alpha, len(experiment.challengers))
+    found = judged(experiment, policy)
+    alpha = alpha_each(experiment)
     comparisons = {}
     for it in found.standings:
         reach = reflection.interval(it.gain, experiment.planned_pairs, alpha)
@@ -114,6 +114,7 @@ def experiment_view(experiment: Experiment, policy: Policy) -> dict[str, Any]:
         "experiment_id": experiment.id,
         "strategy": experiment.strategy,
         "number": experiment.number,
+        "candidate": experiment.candidate or None,
         "started_at_ms": experiment.started_at_ms,
         "alpha": experiment.alpha,
         "planned_pairs": experiment.planned_pairs,
@@ -124,14 +125,6 @@ def experiment_view(experiment: Experiment, policy: Policy) -> dict[str, Any]:
         "sample_ratio": {"p_value": chance, "mismatch": chance <= MISMATCH_LEVEL, "level": MISMATCH_LEVEL},
         "status": {"over": found.over, "code": found.code, "detail": found.detail},
     }
-
-
-def standing_of(experiment: Experiment, policy: Policy) -> Judgement:
-    """The judgement that its strategy would pass now."""
-    if experiment.strategy == "adaptive_parameters":
-        return judgement(experiment, objective_of(policy), min_samples=2, early=True)
-    rules = policy.ab_testing
-    return judgement(experiment, QUALITY_ONLY, min_samples=rules.min_sample_size, early=rules.early_stopping)
 
 
 def ramp_view(live: LiveDecision, policy: Policy) -> dict[str, Any]:

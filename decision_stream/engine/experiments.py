@@ -6,7 +6,7 @@ by the guards of a ramp, and a challenger that is proven harmful ends the experi
 
 from msgspec.structs import replace
 
-from ..model.actuation import EndExperiment
+from ..model.actuation import EndExperiment, UpdateAllocation
 from ..model.configuration import ConfigurationChanges
 from ..model.decision import ConcludeExperiment, Decision, StartExperiment
 from ..model.lifecycle import DecisionState
@@ -15,6 +15,7 @@ from ..model.outcome import CONTROL, Outcome
 from ..model.state import Experiment, LiveDecision, Trial
 from ..stats.sample_ratio import SampleRatio
 from ..strategies.comparison import compare, objective_of
+from ..strategies.confirmation import confirming, judged, must_confirm
 from . import allocation
 from .ending import ended
 from .guard import NOTHING_PROMISED, Reading, judge
@@ -55,7 +56,11 @@ def begin(turn: Turn, decision: Decision) -> None:
         started_at_ms=turn.at_ms,
         samples={name: ArmSample() for name in start.variants},
     )
-    turn.update(experiment=allocation.begun(turn, experiment, start), experiments_begun=number)
+    experiment = allocation.begun(turn, experiment, start)
+    if experiment.allocation != "fixed" and not experiment.yields:
+        experiment = replace(experiment, test=turn.cold.ledger.experiments + 1)
+        turn.update(ledger=turn.cold.ledger.begun())
+    turn.update(experiment=experiment, experiments_begun=number)
     turn.learned("experiment_begun", None, float(number))
 
 
@@ -68,6 +73,9 @@ def measured(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
     strangers = sorted(outcome.arms.keys() - experiment.shares.keys())
     if strangers:
         turn.refuse("learner", "unknown_arm", ", ".join(strangers))
+        return
+    if outcome.step < experiment.step:
+        turn.refuse("learner", "unknown_step", "it was served before the second test began")
         return
     period = allocation.period_of(turn, experiment, outcome) if experiment.periods else None
     if experiment.periods and period is None:
@@ -88,6 +96,7 @@ def measured(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
             stop(turn, live, f"{name} is proven worse in {', '.join(breached)}")
             return
     if period is None:
+        _look_again(turn, live, experiment)
         return
     if experiment.strategy == allocation.EXPLORATION:
         allocation.learn_rewards(turn, before, period, outcome)
@@ -96,10 +105,26 @@ def measured(turn: Turn, live: LiveDecision, outcome: Outcome) -> None:
     allocation.draw(turn, live)
 
 
+def _look_again(turn: Turn, live: LiveDecision, experiment: Experiment) -> None:
+    """A challenger that wins the first test goes into the second, evenly beside the control, with sums of nothing."""
+    if not must_confirm(experiment, turn.policy):
+        return
+    winner = judged(experiment, turn.policy).winner
+    if winner is None:
+        return
+    ledger = turn.cold.ledger
+    again = confirming(experiment, winner, ledger, turn.policy, live.step)
+    turn.update(experiment=again, ledger=ledger.begun())
+    turn.learned("experiment_screened", None, winner.gain.estimate, live.decision.id)
+    live = turn.put(replace(live, deadline_ms=turn.at_ms + longest_ms(turn, experiment.strategy)))
+    turn.order(live, UpdateAllocation(experiment_id=experiment.id, shares=again.shares))
+
+
 def _counted(experiment: Experiment) -> Experiment:
     """Do units arrive in the shares, which are the same for the whole experiment?"""
-    units = tuple(float(sample.requests) for sample in experiment.samples.values())
-    ratio = SampleRatio(weights=tuple(experiment.shares.values()), counts=units)
+    served = {name: share for name, share in experiment.shares.items() if share > 0.0}
+    units = tuple(float(experiment.samples[name].requests) for name in served)
+    ratio = SampleRatio(weights=tuple(served.values()), counts=units)
     return replace(experiment, mismatch=max(experiment.mismatch, ratio.evidence()))
 
 
@@ -154,7 +179,8 @@ def make_way(turn: Turn, decision: Decision) -> None:
         return
     if conclusion.winner is not None:
         live = turn.order(live, EndExperiment(experiment_id=experiment.id, winner=conclusion.winner))
-        turn.update(discoveries=(*turn.cold.discoveries, experiment.number)[-200:])
+        if experiment.test:
+            turn.update(ledger=turn.cold.ledger.discovered(experiment.test))
     _remember(turn, experiment)
     ended(turn, turn.move(live, DecisionState.COMPLETED, conclusion.reason or "concluded"))
 

@@ -260,8 +260,10 @@ class AbTestingPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknow
     max_challengers: Annotated[int, Meta(ge=1, le=8)] = 2
     # Windows in use before an experiment may start.
     min_windows: Count = 15
-    # Take alpha from a purse that keeps the share of false winners of a scope below alpha for ever (LORD++).
-    online_fdr: bool = False
+    # A winner, of a trial of parameters too, must win once more on fresh data, at an alpha from a purse that keeps the
+    # share of false ones among all that a scope adopts below alpha for ever (LORD++). Under shares that follow the
+    # outcomes there is one test, at that alpha.
+    online_fdr: bool = True
 
 
 class ReinforcementPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):

@@ -11,6 +11,7 @@ from msgspec import Struct
 from ..stats.blocks import Blocks
 from ..stats.calibration import Calibration
 from ..stats.empirical_bernstein import DifferenceEvidence
+from ..stats.false_discovery import Ledger
 from ..stats.moments import Moments
 from .command import Autonomy
 from .configuration import Configuration, ConfigurationChanges, Facet
@@ -230,6 +231,9 @@ class Experiment(Struct, frozen=True, gc=False, kw_only=True):
     Where shares follow outcomes, `periods` are the newest times of constant shares, so that a late report is credited
     to its own; `mismatch_before` is the evidence of the periods that were dropped, `blocks` what the guards keep
     (packed by `engine.allocation`) and `evidence` what is known of each challenger's gain, by challenger.
+
+    `candidate` is the challenger that won and is now tested once more, from sums that began with the order of `step`;
+    empty in the first test. `test` is the number of that test in the scope's purse of false discoveries, 0 without one.
     """
 
     id: str
@@ -250,6 +254,9 @@ class Experiment(Struct, frozen=True, gc=False, kw_only=True):
     mismatch_before: float = 0.0
     blocks: dict[str, bytes] = {}
     evidence: dict[str, DifferenceEvidence] = {}
+    candidate: str = ""
+    test: int = 0
+    step: int = 0
 
 
 class BanditArm(Struct, frozen=True, gc=False, kw_only=True, array_like=True):
@@ -407,7 +414,8 @@ class ColdState(Struct, frozen=True, gc=False, kw_only=True):
     offered: tuple[str, ...] = ()
     experiment: Experiment | None = None
     experiments_begun: int = 0
-    discoveries: tuple[int, ...] = ()
+    # Tests that could name a winner, and those that did: what the next one may spend follows from it.
+    ledger: Ledger = Ledger()
     # What was tried to its end, as `model:variant`: another model is another world.
     tried: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()

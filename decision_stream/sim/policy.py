@@ -24,6 +24,8 @@ strategies:
     config:
       # About a hundred answers a minute are scored: this is found within an hour or two.
       min_effect: 0.03
+      # Who watches for an hour or two shall see a prompt win: the first win is the last word.
+      online_fdr: false
   reinforcement:
     # This analyzer mirrors requests to every model, so that all are known without being tried on users; and each
     # incident is to be answered by one strategy that can be named.

@@ -58,6 +58,21 @@ def usual_at(known: bytes, load: float) -> Usual | None:
     return Usual(Moments(count, mean, m2), ELASTICITY * (asked - log_load) if asked > log_load else 0.0)
 
 
+def over_all(known: bytes) -> float | None:
+    """Mean of all values that were learnt, whatever the load; None before there are any.
+
+    A class that is full counts no more, so that the hours of its load weigh as those of others do.
+
+    >>> over_all(b""), round(over_all(learned(learned(b"", 7.0, 100.0), 8.0, 800.0)), 6)
+    (None, 7.5)
+    """
+    count = total = 0.0
+    for row in _CLASS.iter_unpack(known):
+        count += row[1]
+        total += row[1] * row[2]
+    return total / count if count else None
+
+
 def learned(known: bytes, value: float, load: float) -> bytes:
     """With one more value at this load, unless its class is full; 14 bytes for each class that was seen.
 

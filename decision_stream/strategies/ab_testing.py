@@ -20,9 +20,9 @@ from ..model.journal import Alert, Reason
 from ..model.outcome import CONTROL
 from ..model.policy import AbTestingPolicy, FixedAllocation, Policy, Weights
 from ..model.state import Experiment, HotState
-from ..stats.false_discovery import Ledger
 from ..stats.family import shared
-from .comparison import QUALITY_ONLY, Judgement, evidence_of, impact_of, judgement, probability_better
+from .comparison import QUALITY_ONLY, Judgement, evidence_of, impact_of, probability_better
+from .confirmation import first_alpha, judged, must_confirm
 from .experiment_plan import Plan, plan
 from .protocol import Idea, Opinion, View, experiment_of, is_busy, silent
 from .recommendations import TRY_PROMPT, recommended, refused, used
@@ -61,9 +61,9 @@ class AbTesting:
 
     def _judge(self, experiment: Experiment, view: View) -> Opinion:
         rules = view.policy.ab_testing
-        found = judgement(experiment, QUALITY_ONLY, min_samples=rules.min_sample_size, early=rules.early_stopping)
-        if not found.over:
-            return silent(self.name, found.code, found.detail)
+        found = judged(experiment, view.policy)
+        if not found.over or (found.winner is not None and must_confirm(experiment, view.policy)):
+            return silent(self.name, "experiment_running", found.detail)
         idea = conclusion(experiment, found, view, rules.min_effect)
         if found.code == "sample_ratio_mismatch":
             alert = Alert(code=found.code, detail=f"{experiment.id}: {found.detail}", severity="warning")
@@ -107,7 +107,7 @@ class AbTesting:
         shares = _shares(rules, len(challengers))
         allocation = _allocation(rules)
         slower = 1.0 if allocation == "fixed" else SLOWER
-        alpha = _alpha(rules, cold.experiments_begun, cold.discoveries)
+        alpha = first_alpha(rules.alpha, allocation, cold.ledger, view.policy)
         planned = plan(
             view.insight,
             view.state.hot.live,
@@ -256,9 +256,3 @@ def _shares(rules: AbTestingPolicy, challengers: int) -> tuple[float, ...]:
 def _allocation(rules: AbTestingPolicy) -> str:
     """The rule's name in the policy file."""
     return str(type(rules.allocation_strategy).__struct_config__.tag)
-
-
-def _alpha(rules: AbTestingPolicy, begun: int, discoveries: tuple[int, ...]) -> float:
-    if not rules.online_fdr:
-        return rules.alpha
-    return Ledger(begun, tuple(number for number in discoveries if number <= begun)).level(rules.alpha)

@@ -15,21 +15,24 @@ from msgspec.structs import replace
 from ..model.configuration import ConfigurationChanges, ParameterChange, ParameterValue
 from ..model.insight import Insight, Recommendation
 from ..model.outcome import CONTROL
-from ..model.policy import Policy, TunedParameter
+from ..model.policy import DAY_MS, Policy, TunedParameter
 from ..model.state import Experiment, HotState
 from ..stats.search.space import Dimension, Space
 from .ab_testing import conclusion, start
 from .allowance import least_share
-from .comparison import QUALITY_ONLY, compare, judgement, objective_of
+from .comparison import QUALITY_ONLY, compare, objective_of
+from .confirmation import LEAST_SAMPLES, first_alpha, judged, least_effect, must_confirm
 from .experiment_plan import plan
 from .protocol import Opinion, View, experiment_of, is_busy, silent
 from .recommendations import SET_PARAMETER, recommended, refused, used
 from .situation import may_explore, performance_suboptimal
 
 TRIAL = "trial"
+PATIENCE = 8
+"""Trials since the last change that follow each other at the usual pace; after them the rest doubles with each."""
+LONGEST_REST_MS = DAY_MS
 ONE_SIDED = 1.645
 """Normal quantile at 95 %."""
-_LEAST_SAMPLES = 100
 _USUAL_SPREAD = 0.1
 """How much the objective usually varies over the tuned space, as a share of its value (standard deviation)."""
 
@@ -78,14 +81,14 @@ class AdaptiveParameters:
         return replace(opinion, ideas=ideas, reasons=tuple(reasons))
 
     def _judge(self, experiment: Experiment, view: View) -> Opinion:
-        weights, rules = objective_of(view.policy), view.policy.adaptive_parameters
-        found = judgement(experiment, weights, min_samples=_LEAST_SAMPLES, early=True)
-        if not found.over:
-            return silent(self.name, found.code, found.detail)
+        found = judged(experiment, view.policy)
+        if not found.over or (found.winner is not None and must_confirm(experiment, view.policy)):
+            return silent(self.name, "experiment_running", found.detail)
         if found.winner is not None and not _keeps_quality(experiment, found.winner.name, view):
             detail = f"{found.winner.name} gains, and may give up more quality than is left to give"
             found = replace(found, code="quality_not_kept", detail=detail, winner=None)
-        return Opinion(ideas=(conclusion(experiment, found, view, max(rules.min_improvement, 0.01), weights),))
+        usual = least_effect(experiment, view.policy)
+        return Opinion(ideas=(conclusion(experiment, found, view, usual, objective_of(view.policy)),))
 
     def _try(self, view: View) -> Opinion:
         rules, cold, hot = view.policy.adaptive_parameters, view.state.cold, view.state.hot
@@ -93,7 +96,8 @@ class AdaptiveParameters:
             return silent(self.name, "no_parameters", "adaptive_parameters.parameters names none")
         if not may_explore(view):
             return silent(self.name, "no_opportunity", "the analyzer says that there is nothing to gain")
-        rests = view.at_ms - max(cold.tuned_at_ms, cold.changed_at_ms or 0) < rules.update_interval_ms
+        since_ms = view.at_ms - max(cold.tuned_at_ms, cold.changed_at_ms or 0)
+        rests = since_ms < rules.update_interval_ms or since_ms < _rest_ms(view)
         if rests and not performance_suboptimal(view):
             return silent(self.name, "tuned_recently")
         if hot.windows < view.policy.ab_testing.min_windows or view.is_broken:
@@ -101,16 +105,17 @@ class AdaptiveParameters:
         if is_busy(cold):
             return silent(self.name, "scope_busy")
         shares = (round(1.0 - rules.trial_share, 9), rules.trial_share)
+        alpha = first_alpha(rules.alpha, "fixed", cold.ledger, view.policy)
         planned = plan(
             view.insight,
             hot.live,
             objective_of(view.policy),
             effect=max(rules.min_improvement, 0.01),
-            alpha=rules.alpha,
+            alpha=alpha,
             power=view.policy.ab_testing.power,
             shares=shares,
             longest_ms=view.policy.ramp.max_duration_ms,
-            least=float(_LEAST_SAMPLES),
+            least=float(LEAST_SAMPLES),
         )
         if planned is None:
             return silent(self.name, "no_measurements")
@@ -120,8 +125,18 @@ class AdaptiveParameters:
         changes = _next_setting(view)
         if changes is None:
             return silent(self.name, "nothing_safe_to_try")
-        idea = start(view, self.name, {TRIAL: changes}, shares, rules.alpha, planned, rules.min_improvement)
+        idea = start(view, self.name, {TRIAL: changes}, shares, alpha, planned, rules.min_improvement)
         return Opinion(ideas=(idea,))
+
+
+def _rest_ms(view: View) -> int:
+    """How long to wait after a trial or a change: the usual while there is much to learn, then ever longer.
+
+    A trial costs a tenth of the traffic; after several in a row without a gain, the next one's chances are small.
+    """
+    usual_ms, changed_at_ms = view.policy.adaptive_parameters.update_interval_ms, view.state.cold.changed_at_ms or 0
+    fruitless = sum(trial.at_ms > changed_at_ms for trial in view.state.cold.trials) - PATIENCE
+    return usual_ms if fruitless <= 0 else max(usual_ms, min(usual_ms * 2 ** min(fruitless, 20), LONGEST_REST_MS))
 
 
 def _keeps_quality(experiment: Experiment, name: str, view: View) -> bool:

@@ -139,7 +139,8 @@ def judgement(experiment: Experiment, weights: Weights, *, min_samples: int, ear
         # The evidence is exact at every size.
         min_samples = min(min_samples, _LEAST_SAMPLES)
     standings, fewest = [], control.requests
-    for name in sorted(experiment.challengers):
+    names = under_test(experiment)
+    for name in names:
         fewest = min(fewest, _samples(experiment.samples[name], weights), _samples(control, weights))
         standing = _standing(experiment, name, weights)
         if standing is not None:
@@ -147,7 +148,7 @@ def judgement(experiment: Experiment, weights: Weights, *, min_samples: int, ear
     found = tuple(standings)
     fraction = min((standing.fraction for standing in found), default=0.0)
     seen = f"{fraction:.0%} of the planned {experiment.planned_pairs:.0f} pairs"
-    if len(found) < len(experiment.challengers) or fewest < min_samples or not (early or fraction >= 1.0):
+    if len(found) < len(names) or fewest < min_samples or not (early or fraction >= 1.0):
         return Judgement(over=False, code="experiment_running", detail=seen, standings=found)
     winners = sorted((standing for standing in found if standing.wins), key=lambda it: (-it.gain.estimate, it.name))
     if winners:
@@ -155,13 +156,24 @@ def judgement(experiment: Experiment, weights: Weights, *, min_samples: int, ear
     if all(standing.loses for standing in found):
         return Judgement(over=True, code="all_worse", detail=seen, standings=found)
     if fraction >= 1.0:
-        return Judgement(over=True, code="no_difference", detail=seen, standings=found)
+        code = "not_confirmed" if experiment.candidate else "no_difference"
+        return Judgement(over=True, code=code, detail=seen, standings=found)
     return Judgement(over=False, code="experiment_running", detail=seen, standings=found)
+
+
+def under_test(experiment: Experiment) -> list[str]:
+    """The challengers that the test under way may name: all at first, then the one that won."""
+    return [experiment.candidate] if experiment.candidate else sorted(experiment.challengers)
+
+
+def alpha_each(experiment: Experiment) -> float:
+    """What each tested challenger may spend."""
+    return shared(experiment.alpha, len(under_test(experiment)))
 
 
 def _standing(experiment: Experiment, name: str, weights: Weights) -> Standing | None:
     """Under fixed shares by the reflection bound, else by evidence that holds under any shares."""
-    alpha = shared(experiment.alpha, len(experiment.challengers))
+    alpha = alpha_each(experiment)
     if experiment.allocation == "fixed":
         gain = compare(experiment.samples[CONTROL], experiment.samples[name], weights)
         if gain is None:
@@ -189,7 +201,7 @@ def _gain(known: DifferenceEvidence, control: Moments, treatment: Moments) -> Di
 
 def evidence_of(standing: Standing, experiment: Experiment, weights: Weights) -> Evidence:
     """The test behind a conclusion, with the interval that is valid at any look."""
-    alpha = shared(experiment.alpha, len(experiment.challengers))
+    alpha = alpha_each(experiment)
     fixed = experiment.allocation == "fixed"
     if fixed:
         interval = reflection.interval(standing.gain, experiment.planned_pairs, alpha)
@@ -206,6 +218,7 @@ def evidence_of(standing: Standing, experiment: Experiment, weights: Weights) ->
         interval=Interval(low=interval.low, high=interval.high, level=interval.level),
         error_budget=experiment.alpha,
         detail=f"relative gain of {standing.name} in the objective, valid at every look"
+        + (", on data that did not choose it" if experiment.candidate else "")
         + ("" if fixed else f" under the shares of {experiment.allocation}"),
         contributions=(
             contributions(experiment.samples[CONTROL], experiment.samples[standing.name], weights) if fixed else {}

@@ -1,6 +1,6 @@
 """Estimates of models and what they are worth: utility on fixed reference ranges, with its standard error."""
 
-from math import exp, log, log1p, sqrt
+from math import exp, hypot, log, log1p, sqrt
 from statistics import NormalDist
 
 from msgspec import Struct
@@ -223,10 +223,12 @@ def _log_spread(estimate: ModelEstimate) -> float:
     return log(estimate.latency_p95_ms / estimate.latency_p50_ms) / P95_SCORE
 
 
-def impact_of_switch(old: ModelEstimate, new: ModelEstimate) -> PredictedImpact:
+def impact_of_switch(
+    old: ModelEstimate, new: ModelEstimate, quality_error: float = 0.0, latency_error: float = 0.0
+) -> PredictedImpact:
     """Predicted relative change of each objective over the day to come, with its interval on the log scale.
 
-    Requests of other hours are allowed for. How latency follows the load is not: it differs too much by route.
+    Requests of other hours are allowed for. The errors are further ones of the logarithms, known by who asks.
     """
     return PredictedImpact(
         quality=_relative(
@@ -234,7 +236,7 @@ def impact_of_switch(old: ModelEstimate, new: ModelEstimate) -> PredictedImpact:
             new.quality,
             old.quality_stddev / sqrt(old.samples),
             new.quality_stddev / sqrt(new.samples),
-            BETWEEN_HOURS_QUALITY,
+            hypot(BETWEEN_HOURS_QUALITY, quality_error),
         ),
         cost=_relative(
             old.cost_usd,
@@ -248,6 +250,7 @@ def impact_of_switch(old: ModelEstimate, new: ModelEstimate) -> PredictedImpact:
             new.latency_p95_ms,
             old.latency_p95_ms * P95_ERROR * _log_spread(old) / sqrt(old.samples),
             new.latency_p95_ms * P95_ERROR * _log_spread(new) / sqrt(new.samples),
+            latency_error,
         ),
     )
 

@@ -21,8 +21,9 @@ from ..model.state import HotState
 from ..stats import confidence_sequence
 from .allowance import harms
 from .company import is_comparable
-from .estimates import PARTS, Scored, estimate_in_use, impact_of_switch, scored
+from .estimates import PARTS, Scored, estimate_in_use, impact_of_switch
 from .frontier import points, reason_of, survey
+from .like_times import LikeTimes, like_times
 from .protocol import NO_PREDICTION, Idea, Opinion, View
 from .recommendations import SWITCH_MODEL, recommended, refused, used
 from .situation import cost_pressure, performance_degradation, since_change_ms
@@ -63,7 +64,8 @@ class Pareto:
         if estimate is None or estimate.samples < rules.min_samples:
             samples = 0 if estimate is None else estimate.samples
             return _silent("too_little_data", "of the model in use", samples, rules.min_samples)
-        current = scored(estimate, rules)
+        known = like_times(estimate, view.state.hot, rules)
+        current = known.current
         places = survey(view, current, rules)
         out, ranked, feasible = [], [], 0
         for place in places:
@@ -80,7 +82,7 @@ class Pareto:
         if feasible + 1 < rules.min_candidates:
             few = _reason("too_few_candidates", "", feasible + 1, rules.min_candidates)
             return Opinion(reasons=(few, *out, *_untaken(asked, places, None)), frontier=picture)
-        chosen = _chosen(ranked, current, view)
+        chosen = _chosen(ranked, known, view)
         out = [*chosen.out, *out]
         if chosen.best is None:
             return Opinion(reasons=(*out, *_untaken(asked, places, None)), frontier=picture)
@@ -102,9 +104,9 @@ class _Choice(Struct, frozen=True, gc=False, kw_only=True):
     out: tuple[Reason, ...] = ()
 
 
-def _chosen(ranked: list[Scored], current: Scored, view: View) -> _Choice:
+def _chosen(ranked: list[Scored], known: LikeTimes, view: View) -> _Choice:
     """The first with a proven gain and an impact that the constraints allow; to propose another is for nothing."""
-    rules = view.policy.pareto
+    rules, current = view.policy.pareto, known.current
     out: list[Reason] = []
     for candidate in ranked:
         name, gain = candidate.estimate.model, candidate.utility - current.utility
@@ -112,7 +114,7 @@ def _chosen(ranked: list[Scored], current: Scored, view: View) -> _Choice:
         if gain - radius < rules.min_gain:
             detail = f"{name} over {current.estimate.model}, give or take {radius:.4f}"
             return _Choice(out=(_reason("gain_not_proven", detail, gain, rules.min_gain), *out))
-        impact = impact_of_switch(current.estimate, candidate.estimate)
+        impact = impact_of_switch(current.estimate, candidate.estimate, known.quality, known.latency)
         broken = _broken(impact, view.policy)
         if broken is None:
             return _Choice(best=candidate, impact=impact, out=tuple(out))

@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from decision_stream.model.configuration import Configuration
+from decision_stream.model.decision import Rollback
 from decision_stream.model.metrics import ModelEstimate
 from decision_stream.model.policy import ParetoPolicy
 from decision_stream.settings import parse
@@ -19,10 +21,10 @@ from decision_stream.sim.policy import SIMULATED_SETTINGS
 from decision_stream.sim.scoreboard import baselines
 from decision_stream.sim.scoreboard.brain import Engine
 from decision_stream.sim.scoreboard.chance import count, generator, moments
-from decision_stream.sim.scoreboard.judging import judged
+from decision_stream.sim.scoreboard.judging import _Judge, judged
 from decision_stream.sim.scoreboard.literal import Literal
 from decision_stream.sim.scoreboard.observer import Observer
-from decision_stream.sim.scoreboard.play import Adopted, Match, Played
+from decision_stream.sim.scoreboard.play import Adopted, Made, Match, Played
 from decision_stream.sim.scoreboard.scenario import ScenarioName, build
 from decision_stream.sim.scoreboard.timeline import Accountant
 from decision_stream.sim.scoreboard.world import START, RouteWorld
@@ -208,6 +210,24 @@ def test_what_is_claimed_during_an_incident_is_held_against_what_is_left_of_it()
     assert switch.decision.impact.cost.interval.high < calm[1] / calm[0] - 1.0
     verdict = judged(it, Accountant(it), replace(played, made=[switch]))
     assert verdict.stated["impact on cost"] == verdict.held["impact on cost"] == 1
+
+
+def test_what_a_guard_claims_is_held_against_the_whole_ramp():
+    """Harm that began within the ramp is in the guard's sums for as long as it was there, by the pairs of then."""
+    it, new = world(), Configuration(model="cedar")
+    played = Played()
+    for minute, share in ((0, 0.0), (600, 0.05), (610, 0.5), (620, 0.0)):
+        arms = ((START, 1.0 - share), (new, share)) if share else ((START, 1.0),)
+        played.timeline.serve(minute, arms)
+    began = run(it).made[0]
+    began = replace(began, minute=600)
+    undone = Rollback(target_configuration_id=START.id, reverts=began.decision.id, reason="guard")
+    guard = Made(minute=620, decision=structs.replace(began.decision, id="r", decision=undone), left=new, target=START)
+    played.made = [began, guard]
+    first, weights = _Judge(it, Accountant(it), played)._pairs_of_ramp(guard)
+    pairs = it.arrivals[120:124] * np.array([0.0475, 0.0475, 0.25, 0.25])
+    assert first == 120
+    np.testing.assert_allclose(weights, np.append(pairs, 0.0) / pairs.sum())
 
 
 def test_arms_spread_as_the_tails_of_their_model_do():

@@ -89,6 +89,12 @@ MEASURES = (
         of=lambda it, all_of: (_spent(it) - _spent(all_of[ORACLE])) / it.scope_days,
         lower_is_better=True,
     ),
+    Measure(
+        name="paid for mirrored requests, in both rows about money",
+        unit="$/scope-day",
+        of=lambda it, _: it.mirrored_usd / it.scope_days,
+        lower_is_better=True,
+    ),
     Measure(name="utility without the price of lost quality", unit="", of=_per_request("utility")),
     Measure(name="money saved against the strongest", unit="%", of=lambda it, all_of: 100.0 * saved(it, all_of)),
     Measure(name="quality against the strongest", unit="points", of=quality_change),
@@ -204,12 +210,11 @@ class Scorecard:
         return Bar(name=name, wanted=wanted, found=found, met=share <= 0.05 if counts["experiments"] else None)
 
     def _placebo(self) -> Bar:
-        # Winners of A/A experiments have an error budget of their own, and the bar above.
-        name, wanted = "changes where every model is the same, winners of experiments apart", "none"
+        name, wanted = "changes where every model is the same, winners of experiments included", "none"
         if ScenarioName.PLACEBO not in self.scenarios:
             return _unsaid(name, wanted)
         it = self.pooled(ScenarioName.PLACEBO, ENGINE)
-        changes = it.counts["other_changes"]
+        changes = it.counts["changes"]
         backs = it.counts["reversals"] + it.counts["undone_for_faults"]
         found = f"{changes} in {it.scope_days:.0f} scope-days, {backs} of them rollbacks and breaks"
         return Bar(name=name, wanted=wanted, found=found, met=changes == 0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...model.configuration import Configuration
-from ...model.decision import ConcludeExperiment, Evidence, Interval, ModelSwitch, StartExperiment
+from ...model.decision import ConcludeExperiment, Evidence, Interval, ModelSwitch, Rollback, StartExperiment
 from ...strategies.comparison import QUALITY_ONLY, objective_of
 from ..incidents import HARMFUL, Incident, IncidentKind
 from .play import Adopted, Made, Played
@@ -130,8 +130,6 @@ class _Judge:
         return Counter(
             decisions=len(made),
             changes=len(changes),
-            # All but the winners of experiments, whose errors have a budget.
-            other_changes=len(changes) - sum(it.decision.kind == "conclude_experiment" for it in adopted),
             changes_in_placebo=sum(
                 any(it.start_minute <= minute < it.end_minute for it in placebos) for minute in changes
             ),
@@ -265,19 +263,39 @@ class _Judge:
         return found
 
     def _of_guard(self, made: Made, target: Configuration) -> list[tuple[str, Interval, float]]:
-        slot = slice(max(0, made.minute // SLOT_MINUTES - 6), made.minute // SLOT_MINUTES + 1)
+        """What a guard said of both arms of its ramp, against what they truly did while it ran.
+
+        Slots weigh as they do in the evidence: by the pairs that both arms make at the weights of then.
+        """
+        first, weights = self._pairs_of_ramp(made)
+        slots = slice(first, first + len(weights))
         bad, good = self._world.figures(made.left), self._world.figures(target)
         harm = {
-            "quality": float((good.quality - bad.quality)[slot].mean()),
-            "cost": float((bad.cost_usd - good.cost_usd)[slot].mean()),
-            "errors": float((bad.errors - good.errors)[slot].mean()),
-            "latency": float((bad.slow - good.slow)[slot].mean()),
+            "quality": float((good.quality - bad.quality)[slots] @ weights),
+            "cost": float((bad.cost_usd - good.cost_usd)[slots] @ weights),
+            "errors": float((bad.errors - good.errors)[slots] @ weights),
+            "latency": float((bad.slow - good.slow)[slots] @ weights),
         }
         return [
             ("harm in a ramp", evidence.interval, harm[evidence.metric])
             for evidence in made.decision.evidence
             if evidence.interval is not None and evidence.metric is not None
         ]
+
+    def _pairs_of_ramp(self, made: Made) -> tuple[int, np.ndarray]:
+        """The slot in which the ramp began that a guard ended, and from there the share of each slot in its pairs."""
+        undone = made.decision.decision
+        assert isinstance(undone, Rollback)
+        began = next((it.minute for it in self._played.made if it.decision.id == undone.reverts), made.minute)
+        first, last = began // SLOT_MINUTES, made.minute // SLOT_MINUTES
+        weights = np.zeros(last - first + 1)
+        for start, stop, arms in self._played.timeline.segments(made.minute):
+            share = sum(share for configuration, share in arms if configuration == made.left)
+            for slot in range(max(start // SLOT_MINUTES, first), min((stop - 1) // SLOT_MINUTES, last) + 1):
+                minutes = min(stop, (slot + 1) * SLOT_MINUTES) - max(start, slot * SLOT_MINUTES, began)
+                if minutes > 0:
+                    weights[slot - first] += share * (1.0 - share) * minutes * self._world.arrivals[slot]
+        return first, weights / weights.sum() if weights.any() else np.full(len(weights), 1.0 / len(weights))
 
     def _of_experiment(self, made: Made) -> list[tuple[str, Interval, float]]:
         conclusion = made.decision.decision

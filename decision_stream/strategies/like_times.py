@@ -1,0 +1,69 @@
+"""The model in use, as it would be known over the times that the other models are known from.
+
+It is measured over the last hour, the others over about a day: what the hour alone brings (its load, its requests, a
+judge that is strict for a while) is no difference between models. Nobody tells how much of it the others have seen, so
+the model in use is taken half way between the hour and what is usual, and as much less surely.
+"""
+
+from math import copysign, exp, hypot, log
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..model.metrics import ModelEstimate
+from ..model.policy import ParetoPolicy
+from ..model.state import HotState
+from ..stats import like_load
+from .estimates import Scored, log_errors, scored
+from .limits import LATENCY, QUALITY
+
+CHANCE = 2.0
+"""Standard errors that are no distance."""
+_LEAST = 1e-6
+
+
+class LikeTimes(Struct, frozen=True, gc=False, kw_only=True):
+    """The model in use half way to the usual; `quality` and `latency` are the errors that this adds to logarithms."""
+
+    current: Scored
+    quality: float = 0.0
+    latency: float = 0.0
+
+
+def like_times(estimate: ModelEstimate, hot: HotState, rules: ParetoPolicy) -> LikeTimes:
+    """What the last hour says of the model in use, held against what is usual of it.
+
+    A metric whose alarm fires is taken as it is: then the loss is the model's own, or no comparison is made at all. So
+    is a distance that chance explains.
+    """
+    alarm = hot.alarms.get(QUALITY)
+    quality = latency = 0.0
+    quality_error, _, latency_error = log_errors(estimate)
+    if alarm is not None and not alarm.firing_windows and alarm.baseline.count and alarm.baseline.mean < 1.0:
+        quality = _half(log(max(estimate.quality, _LEAST) / max(1.0 - alarm.baseline.mean, _LEAST)), quality_error)
+    alarm = hot.alarms.get(LATENCY)
+    if alarm is not None and not alarm.firing_windows and estimate.latency_p95_ms > 0.0:
+        usual = like_load.over_all(alarm.loads)
+        latency = 0.0 if usual is None else _half(log(estimate.latency_p95_ms) - usual, latency_error)
+    if not (quality or latency):
+        return LikeTimes(current=scored(estimate, rules))
+    current = scored(_moved(estimate, quality, latency), rules)
+    # On the far side of the middle lies what is usual; the hour lies as far on this side.
+    usually = scored(_moved(estimate, 2.0 * quality, 2.0 * latency), rules)
+    apart = [one - other for one, other in zip(current.terms, usually.terms, strict=True)]
+    error = hypot(current.error, *apart)
+    return LikeTimes(current=replace(current, error=error), quality=abs(quality), latency=abs(latency))
+
+
+def _half(distance: float, error: float) -> float:
+    """Half of what is left of a distance without what chance explains."""
+    return copysign(max(0.0, abs(distance) - CHANCE * error) / 2.0, distance)
+
+
+def _moved(estimate: ModelEstimate, quality: float, latency: float) -> ModelEstimate:
+    return replace(
+        estimate,
+        quality=min(1.0, estimate.quality * exp(-quality)),
+        latency_p50_ms=estimate.latency_p50_ms * exp(-latency),
+        latency_p95_ms=estimate.latency_p95_ms * exp(-latency),
+    )
