@@ -27,6 +27,7 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
             JsonFormatter("{levelname}{name}{message}", style="{", timestamp=True, rename_fields={"levelname": "level"})
         )
     handler.addFilter(_is_no_chatter)
+    handler.addFilter(_weighed)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -39,6 +40,13 @@ def configure(level: str, form: str, stream: TextIO = sys.stderr) -> None:
 def _is_no_chatter(record: logging.LogRecord) -> bool:
     """Faust's services tell their starts and stops under our modules' names; the mark is how mode begins a message."""
     return record.levelno >= logging.WARNING or not str(record.msg).startswith("[^")
+
+
+def _weighed(record: logging.LogRecord) -> bool:
+    """A Kafka that has just begun has no coordinator yet, which is asked for again: odd, and no ERROR."""
+    if record.name.endswith(".group_coordinator") and "CoordinatorNotAvailable" in record.getMessage():
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 class DecisionLog(SilentObserver):

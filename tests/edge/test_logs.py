@@ -49,6 +49,15 @@ def test_the_chatter_of_services_is_left_out_but_not_their_warnings():
     assert "Starting" not in stream.getvalue() and "crashed" in stream.getvalue()
 
 
+def test_a_coordinator_that_is_not_there_yet_is_no_error():
+    stream = io.StringIO()
+    configure("info", "json", stream)
+    coordinator = logging.getLogger("aiokafka.consumer.group_coordinator")
+    for fault in ("[Error 15] GroupCoordinatorNotAvailableError", "[Error 30] GroupAuthorizationFailedError"):
+        coordinator.error("Group Coordinator Request failed: %s", fault)
+    assert [json.loads(line)["level"] for line in stream.getvalue().splitlines()] == ["WARNING", "ERROR"]
+
+
 def test_a_forged_line_stays_one_line():
     stream = io.StringIO()
     configure("info", "text", stream)
