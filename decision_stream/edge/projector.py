@@ -21,7 +21,7 @@ LOOK_S = 2.0
 GATHER, GATHER_MS = 256 * 1024, 100
 """The broker answers with this many bytes, or what has come in so long: an answer costs more than what is in it."""
 PORTION = 2_000
-"""Records that are written together. Of a stored scope the last is drawn: larger ones make a course coarser."""
+"""Records that are written together. Larger ones are cheaper, and make the courses of many scopes coarser."""
 
 
 class TopicsMissing(Exception):

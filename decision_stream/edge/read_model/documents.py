@@ -26,6 +26,8 @@ from .protocol import Message
 MAX_POINTS = 200
 SLICE_MS = 60_000
 """Shortest slice of time of a course; slices double when a course would have too many points."""
+MORE_DRAWN = 200
+"""Of a portion of records not only the last state of a scope is drawn, so that a course filled anew has its points."""
 STATE, INSIGHTS, DEAD_LETTERS = "scope-state", "insights", "dead-letters"
 HOT, COLD, COUNTERS, COURSE, BUDGET, LETTER = "hot", "cold", "counters", "course", "budget", "letter"
 Lookup = Callable[[str, str], str | None]
@@ -88,11 +90,30 @@ class Documents:
         """The documents of these records; `lookup` tells the body that is stored under a kind and an id."""
         states: dict[bytes, tuple[_Rank, bytes]] = {}
         found: dict[tuple[str, str], Document] = {}
+        spare = MORE_DRAWN
+
+        def known(kind: str, identifier: str) -> str | None:
+            document = found.get((kind, identifier))
+            return document.body if document is not None else lookup(kind, identifier)
+
+        def record(key: bytes, kind: str) -> bytes | None:
+            if key in states:
+                return states[key][1]
+            body = lookup(kind, key.removesuffix(COLD_SUFFIX).decode())
+            return None if body is None else b64decode(body)
+
         for message in messages:
             match message.topic:
                 case "scope-state" if not is_aggregate(message.key.decode()):
-                    if (rank := _ranked(message.value)) is not None:
-                        states[message.key] = (rank, message.value)
+                    if (rank := _ranked(message.value)) is None:
+                        continue
+                    states[message.key] = (rank, message.value)
+                    # A cold record comes before its hot one, which makes it whole.
+                    if spare and not message.key.endswith(COLD_SUFFIX):
+                        drawn = self._drawn_from(message.key, record, known)
+                        spare -= bool(drawn)
+                        for document in drawn:
+                            _keep(found, document)
                 case "insights":
                     _keep(found, _budget(message))
                 case "dead-letters":
@@ -100,29 +121,23 @@ class Documents:
         for key, (rank, value) in states.items():
             _keep(found, _stored(key, rank, value))
         for scope in sorted({key.removesuffix(COLD_SUFFIX) for key in states}):
-            for document in self._drawn_from(scope.decode(), states.get(scope), found, lookup):
+            for document in self._drawn_from(scope, record, known):
                 _keep(found, document)
         return list(found.values())
 
-    def _drawn_from(
-        self, scope: str, hot_record: tuple[_Rank, bytes] | None, found: dict[tuple[str, str], Document], lookup: Lookup
-    ) -> list[Document]:
-
-        def body(kind: str) -> str | None:
-            document = found.get((kind, scope))
-            return document.body if document is not None else lookup(kind, scope)
-
-        hot = body(HOT)
+    def _drawn_from(self, key: bytes, record: Callable[[bytes, str], bytes | None], known: Lookup) -> list[Document]:
+        """`record` tells what is stored under a key, `known` the body of a document; both know of these records."""
+        scope, hot = key.decode(), record(key, HOT)
         if hot is None:
             return []
         try:
-            head = _head.decode(b64decode(hot) if hot_record is None else hot_record[1])
+            head = _head.decode(hot)
         except msgspec.MsgspecError:
             return []
         if self._drawn.get(scope) == (head.epoch, head.cold_version):
             return []
         try:
-            stored = stored_scope(scope, hot, body(COLD))
+            stored = load(scope, hot, record(key + COLD_SUFFIX, COLD), generation=None)
         except UnreadableState:
             # One of its two records has not arrived yet.
             return []
@@ -135,16 +150,16 @@ class Documents:
             version=version,
             body=json.dumps({**to_builtins(cold.counters), "savings": len(cold.savings)}),
         )
-        return [counters, *self._courses(stored, version, lookup)]
+        return [counters, *self._courses(stored, version, known)]
 
-    def _courses(self, stored: StoredScope, version: str, lookup: Lookup) -> list[Document]:
+    def _courses(self, stored: StoredScope, version: str, known: Lookup) -> list[Document]:
         cold, at_ms = stored.state.cold, stored.state.hot.at_ms
         shown = [ramp_view(live, self._policy) for live in cold.live if live.ramp is not None]
         if cold.experiment is not None:
             shown.append(experiment_view(cold.experiment, self._policy))
         documents = []
         for view in shown:
-            before = lookup(COURSE, view["id"])
+            before = known(COURSE, view["id"])
             points = json.loads(before)["points"] if before else []
             body = {**view, "scope": stored.state.scope, "at_ms": at_ms, "points": with_point(points, at_ms, view)}
             documents.append(
@@ -169,8 +184,10 @@ def with_point(points: list[dict[str, Any]], at_ms: int, view: dict[str, Any]) -
     """A course with one more point; of each slice of time the newest stays, at most `MAX_POINTS` in all."""
     told = {name: view[name] for name in ("weight", "comparisons", "sample_ratio", "gain", "guards") if name in view}
     requests = {name: arm["requests"] for name, arm in view["arms"].items()}
-    every = [point for point in points if point["at_ms"] < at_ms]
+    # Later ones stay: records may come again, and not each of them is drawn again.
+    every = [point for point in points if point["at_ms"] != at_ms]
     every.append({"at_ms": at_ms, "requests": requests, **told})
+    every.sort(key=lambda point: point["at_ms"])
     width = SLICE_MS
     while True:
         newest = {point["at_ms"] // width: point for point in every}
