@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, isfinite, log, sqrt
+from math import exp, inf, isfinite, log, sqrt
 from struct import Struct
 from typing import Literal
 
@@ -58,9 +58,12 @@ class Rules:
         >>> Rules(scale="linear").scaled(-2.0)
         -2.0
         """
-        if not isfinite(value) or (self.scale == "log" and value <= 0.0):
-            raise ValueError(f"{value!r} has no place on a {self.scale} scale")
-        return log(value) if self.scale == "log" else value
+        if self.scale == "log":
+            if 0.0 < value < inf:
+                return log(value)
+        elif isfinite(value):
+            return value
+        raise ValueError(f"{value!r} has no place on a {self.scale} scale")
 
 
 class Baseline(Value, frozen=True, gc=False):

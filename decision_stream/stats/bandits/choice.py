@@ -87,33 +87,34 @@ def chances_of_being_best(means: Sequence[float], deviations: Sequence[float]) -
         first = float(_ndtr()((means[0] - means[1]) / hypot(*deviations)))
         return [first, 1.0 - first]
     # The largest is not found below `low`, and above `high` it is the `top` arm: to that falls what the others leave.
-    low, high, end, top = -inf, -inf, -inf, 0
-    for arm, (mean, deviation) in enumerate(zip(means, deviations, strict=True)):
-        start, stop = mean - _REACH * deviation, mean + _REACH * deviation
-        if start > low:
-            low = start
+    low, high, end, top, slopes = -inf, -inf, -inf, 0, []
+    for mean, deviation in zip(means, deviations, strict=True):
+        reach = _REACH * deviation
+        if mean - reach > low:
+            low = mean - reach
+        stop = mean + reach
         if stop > end:
-            high, end, top = end, stop, arm
+            high, end, top = end, stop, len(slopes)
         elif stop > high:
             high = stop
-    chances = _shares(means, deviations, low, high) if low < high else [0.0] * count
+        slopes.append(1.0 / deviation)
+    chances = _shares(means, slopes, low, high) if low < high else [0.0] * count
     chances[top] = 0.0
     chances[top] = max(0.0, 1.0 - sum(chances))
     return chances
 
 
-def _shares(means: Sequence[float], deviations: Sequence[float], low: float, high: float) -> list[float]:
-    """The integral from `low` to `high`, for each arm."""
+def _shares(means: Sequence[float], slopes: Sequence[float], low: float, high: float) -> list[float]:
+    """The integral from `low` to `high`, for each arm. `slopes`: one over each deviation."""
     # On a bell of deviation 1 the trapezoidal rule errs by exp(-2 pi^2 / step^2) (Trefethen & Weideman 2014,
     # section 5). The product of all densities is the narrowest bell in the integrand.
-    slopes = [1.0 / deviation for deviation in deviations]
     unit = _STEP / sqrt(sum([slope * slope for slope in slopes]))
     points, weights = (high - low) / unit + 2.0, None
     if points < _MOST_POINTS:
         places = _PLACES[int(points)]
     else:
         unit = 1.0
-        places, weights = _between(means, deviations, low, high)
+        places, weights = _between(means, slopes, low, high)
     starts = [(low - mean) * slope for mean, slope in zip(means, slopes, strict=True)]
     scores = np.array((starts, [unit * slope for slope in slopes])).T.dot(places)
     below = _ndtr()(scores)
@@ -129,16 +130,14 @@ def _shares(means: Sequence[float], deviations: Sequence[float], low: float, hig
     return [density * slope * chance for slope, chance in zip(slopes, scores.dot(product).tolist(), strict=True)]
 
 
-def _between(
-    means: Sequence[float], deviations: Sequence[float], low: float, high: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _between(means: Sequence[float], slopes: Sequence[float], low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
     """Ones and places above `low`, and their weights: Gauss's rule from each place where an arm begins, peaks or ends.
 
     For narrow arms that lie far apart, or among wide ones.
     """
     edges = {low, high}
-    for mean, deviation in zip(means, deviations, strict=True):
-        edges.update(place for side in (-_REACH, 0.0, _REACH) if low < (place := mean + side * deviation) < high)
+    for mean, slope in zip(means, slopes, strict=True):
+        edges.update(place for side in (-_REACH, 0.0, _REACH) if low < (place := mean + side / slope) < high)
     starts = np.array(sorted(edges)) - low
     nodes, weights = _gauss()
     halves = 0.5 * np.diff(starts)[:, None]
