@@ -93,6 +93,7 @@ class Baseline(Value, frozen=True, gc=False):
         """
         x = rules.scaled(value)
         count = self.count + 1
+        is_warm = count > rules.warm_up
         if count == 1:
             mean, variance, short = x, 0.0, 0.0
         else:
@@ -105,17 +106,17 @@ class Baseline(Value, frozen=True, gc=False):
             usual, seen = _SLOT.unpack_from(slots, place)
         residual = gap - usual
         deviation = sqrt(variance) + 1e-9 * (1.0 + abs(mean))
-        if count > rules.warm_up:
+        if is_warm:
             most = rules.clip * deviation
             residual = most if residual > most else -most if residual < -most else residual
             gap = residual + usual
         short += rules.smoothing * (residual - short)
         score, high = 0.0, self.high
-        if count > rules.warm_up:
+        if is_warm:
             score = abs(short) / deviation / exp(high)
             high += _STEP * ((score > 1.0) - _RARE)
         if rules.slots:
-            seen = min(seen + 1, _SLOT_MEMORY)
+            seen += seen < _SLOT_MEMORY
             usual += (gap - usual) / seen
             slots = slots[:place] + _SLOT.pack(usual, seen) + slots[place + _SLOT.size :]
         weight = max(rules.memory, 1.0 / count)
@@ -147,7 +148,9 @@ class Ranks(Value, frozen=True, gc=False):
 
         Never below 1 / (1 + all): what has not been watched for long cannot be called rare.
         """
-        return (1 + sum(self.counts[_bin(score) :])) / (1 + sum(self.counts))
+        place = _bin(score)
+        above = 1 + sum(self.counts[place:])
+        return above / (above + sum(self.counts[:place]))
 
 
 @dataclass(frozen=True, slots=True)
