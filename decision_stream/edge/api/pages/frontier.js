@@ -20,7 +20,7 @@ async function plotted(name) {
   const content = found.models.length ? [
     scatter(found.models.map(point(found.in_use)), {xLabel: "cost of a request, USD (log)", yLabel: "quality", logX: true,
       label: `Models of ${name} by cost and quality; the numbers are in the table`}),
-    make("p", {class: "key"}, "Green: on the front. Blue: in use. Bars: one standard error of quality. Larger: slower."),
+    make("p", {class: "key"}, "Green: on the front, none is better in quality, cost and latency at once. Blue: in use. Bars: one standard error of quality. Larger: slower."),
     table("Models of " + name, ["Model", "Quality", "Cost", "p50", "p95", "Samples", ""], found.models.map(it =>
       [it.model, number(it.quality), "$" + number(it.cost_usd), number(it.latency_p50_ms) + " ms", number(it.latency_p95_ms) + " ms",
         count(it.samples), [it.model === found.in_use ? "in use" : "", it.on_front ? "on the front" : ""].filter(Boolean).join(", ")])),
