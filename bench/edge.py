@@ -202,8 +202,9 @@ async def _many_idle(kafka: EmbeddedKafka) -> list[Row]:
             before = await _period(scene)
             alone = await asyncio.to_thread(_answers, port)
             with ExitStack() as held:
-                for _ in range(IDLE):
-                    held.enter_context(closing(_idle(port)))
+                # In a thread: what feeds the stream must not wait for it.
+                await asyncio.to_thread(lambda: [held.enter_context(closing(_idle(port))) for _ in range(IDLE)])
+                await scene.until_judged()
                 asking = asyncio.create_task(asyncio.to_thread(_answers, port))
                 during = await _period(scene)
                 busy = await asking

@@ -74,12 +74,16 @@ class Pulse:
 
     async def run(self) -> None:
         """Until cancelled."""
+        told = None
         while True:
             try:
                 await self._look_on()
             except (KafkaError, OSError) as fault:
                 self.standing = Standing.READY
-                log.info("engine cannot be seen", extra={"why": type(fault).__name__, "again_in_s": AGAIN_S})
+                # Once: without the right to describe the group it stays so.
+                if type(fault) is not told:
+                    told = type(fault)
+                    log.info("engine cannot be seen", extra={"why": told.__name__, "again_in_s": AGAIN_S})
                 await asyncio.sleep(AGAIN_S)
 
     async def _look_on(self) -> None:
