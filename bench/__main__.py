@@ -2,13 +2,23 @@
 
 import asyncio
 import sys
+from collections.abc import Iterable
 
 from decision_stream.broker.choose import broker
 
 from . import backlog, codec, core, open_loop, parts
 from .figures import Figure, show
 
-IN_PROCESS = {"core": core.measure, "parts": parts.measure, "codec": codec.measure}
+
+def _timed(rows: Iterable[tuple[str, float, str]]) -> list[Figure]:
+    return [Figure(what=what, value=spent, unit="µs", remark=remark) for what, spent, remark in rows]
+
+
+IN_PROCESS = {
+    "core": core.measure,
+    "parts": lambda: _timed(parts.measure()),
+    "codec": lambda: _timed(codec.measure()),
+}
 ON_KAFKA = {"backlog": backlog.measure, "steady": open_loop.measure}
 PARTS = (*IN_PROCESS, *ON_KAFKA)
 
@@ -22,9 +32,7 @@ def main(names: list[str]) -> None:
     wanted = [name for name in PARTS if not names or name in names]
     for name in wanted:
         if name in IN_PROCESS:
-            figures += [
-                Figure(what=what, value=spent, unit="µs", remark=remark) for what, spent, remark in IN_PROCESS[name]()
-            ]
+            figures += IN_PROCESS[name]()
     if set(wanted) & set(ON_KAFKA):
         with broker(progress=lambda line: print(line, file=sys.stderr)) as kafka:
             for name in wanted:

@@ -28,7 +28,8 @@ from decision_stream.model.metrics import ArmSample
 from decision_stream.model.policy import Policy
 from decision_stream.model.state import ScopeState
 from decision_stream.sim.scoreboard.play import Match
-from decision_stream.sim.scoreboard.scenario import ScenarioName, build
+from decision_stream.sim.scoreboard.scenario import build
+from decision_stream.sim.scoreboard.scenarios import ScenarioName
 from decision_stream.sim.scoreboard.world import RouteWorld
 from decision_stream.stats import confidence_sequence, reflection, sample_ratio
 from decision_stream.stats.adwin import Adwin

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ..sim.scoreboard.scenario import MEANING, ScenarioName
+from ..sim.scoreboard.scenarios import MEANING, ScenarioName
 from .common import AsJson, Config, settings_of
 
 if TYPE_CHECKING:

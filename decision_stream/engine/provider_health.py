@@ -64,9 +64,6 @@ def _news(
     """An incident begins, goes on beyond what was said, or ends; None when there is no news."""
     told = witnesses[teller]
     window_ms = rules.coincidence_ms
-    needed = least_needed(
-        len(witnesses), rules.own_troubles_per_day, window_ms / DAY_MS, rules.days_between_false_incidents
-    )
     if said is not None:
         still_troubled = len(_troubled(witnesses, said.since_ms))
         fact = {"witnesses": len(witnesses), "troubled": still_troubled}
@@ -76,7 +73,12 @@ def _news(
             return replace(said, until_ms=at_ms + rules.incident_ms, **fact)
         return None
     # Only with the onset of a trouble: that is when the rule may speak by chance.
-    if needed is None or not told.onset_ms or told.is_changed:
+    if not told.onset_ms or told.is_changed:
+        return None
+    needed = least_needed(
+        len(witnesses), rules.own_troubles_per_day, window_ms / DAY_MS, rules.days_between_false_incidents
+    )
+    if needed is None:
         return None
     troubled = _troubled(witnesses, at_ms - window_ms)
     if teller not in troubled or len(troubled) < needed:

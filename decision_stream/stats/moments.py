@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, isfinite, sqrt
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Moments:
+
+class Moments(Struct, frozen=True, gc=False):
     """Count, mean and summed squared distance from the mean (`m2`, in squared units of the metric).
 
     Update after Welford (1962), merge after Chan, Golub & LeVeque (1979), eq. 2.1: safe for milliseconds and dollars

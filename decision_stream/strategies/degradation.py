@@ -41,7 +41,8 @@ class Observation(Struct, frozen=True, gc=False, kw_only=True):
 def observations(insight: Insight, rules: DegradationPolicy) -> tuple[Observation, ...]:
     """What the window says, leaving out metrics with too few samples."""
     found = []
-    requests = insight.performance.requests
+    performance = insight.performance
+    requests = performance.requests
     quality = insight.quality
     if quality.samples >= MIN_SAMPLES:
         found.append(
@@ -53,7 +54,7 @@ def observations(insight: Insight, rules: DegradationPolicy) -> tuple[Observatio
             )
         )
     if requests >= MIN_SAMPLES:
-        rate = insight.performance.error_rate
+        rate = performance.error_rate
         # asin(sqrt(p)) has standard deviation 1 / (2 sqrt(n)) whatever p is (Anscombe 1948).
         angle, tolerated = asin(sqrt(rate)), max(0.0, rate - rules.min_error_rise)
         found.append(
@@ -64,11 +65,11 @@ def observations(insight: Insight, rules: DegradationPolicy) -> tuple[Observatio
                 tolerance=angle - asin(sqrt(tolerated)),
             )
         )
-        if insight.performance.latency_p95_ms > 0.0:
+        if performance.latency_p95_ms > 0.0:
             found.append(
                 Observation(
                     name=LATENCY,
-                    value=log(insight.performance.latency_p95_ms),
+                    value=log(performance.latency_p95_ms),
                     deviation=_p95_error(insight) / sqrt(requests),
                     tolerance=log(1.0 + rules.min_latency_rise),
                     load=requests * MINUTE_MS / insight.window_ms,

@@ -37,8 +37,8 @@ from .scopes import Scopes, is_scope
 log = logging.getLogger(__name__)
 
 SCOPES_AT_ONCE, SCOPES_PAUSE_S = 50, 0.005
-BUSY_CHUNK = 2
-"""Records of a busy scope between two turns of the event loop; a round trip to the broker takes some ten of them."""
+BUSY_CHUNK = 8
+"""Records of a busy scope between two turns of the event loop, of which a round trip to the broker takes some ten."""
 
 
 class Record(NamedTuple):

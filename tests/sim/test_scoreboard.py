@@ -25,7 +25,8 @@ from decision_stream.sim.scoreboard.judging import _Judge, judged
 from decision_stream.sim.scoreboard.literal import Literal
 from decision_stream.sim.scoreboard.observer import Observer
 from decision_stream.sim.scoreboard.play import Adopted, Made, Match, Played
-from decision_stream.sim.scoreboard.scenario import ScenarioName, build
+from decision_stream.sim.scoreboard.scenario import build
+from decision_stream.sim.scoreboard.scenarios import ScenarioName
 from decision_stream.sim.scoreboard.timeline import Accountant
 from decision_stream.sim.scoreboard.world import START, RouteWorld
 from decision_stream.sim.scoreboard.worth import utility
@@ -36,7 +37,7 @@ FINGERPRINT = """
 import json
 from decision_stream.settings import parse
 from decision_stream.sim.policy import SIMULATED_SETTINGS
-from decision_stream.sim.scoreboard.scenario import ScenarioName
+from decision_stream.sim.scoreboard.scenarios import ScenarioName
 from decision_stream.sim.scoreboard.season import play
 season = play(ScenarioName.STANDARD, 3, parse(SIMULATED_SETTINGS, {}).policy, days=1, scopes=2)
 print(json.dumps({name: [verdict.account.worth, sorted(verdict.counts.items())]

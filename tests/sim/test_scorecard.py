@@ -12,7 +12,7 @@ import pytest
 
 from decision_stream.sim.scoreboard.card import MEASURES, PLAYERS, Scorecard, estimated, speeds
 from decision_stream.sim.scoreboard.judging import Trapped, Verdict
-from decision_stream.sim.scoreboard.scenario import ScenarioName
+from decision_stream.sim.scoreboard.scenarios import ScenarioName
 from decision_stream.sim.scoreboard.season import BASELINES, ENGINE, ORACLE, STRONGEST, Season
 from decision_stream.sim.scoreboard.timeline import Account
 

@@ -34,6 +34,28 @@ def test_no_heavy_package_is_loaded_by_the_worker():
     assert not loaded("import decision_stream.stream.worker") & set(HEAVY)
 
 
+QUIET = """
+import decision_stream.cli.app, decision_stream.serve
+from bench.load import insights
+from decision_stream.engine.step import step
+from decision_stream.model.policy import Policy
+from decision_stream.model.state import ScopeState
+states = {}
+def take(event):
+    states[event.scope], effects = step(states.get(event.scope) or ScopeState(scope=event.scope), event, Policy())
+    for message in effects.signals:
+        take(message)
+for insight in insights(60, 20):
+    take(insight)
+assert any(name.startswith(":provider/") for name in states), list(states)
+"""
+
+
+def test_a_worker_whose_routes_are_new_and_quiet_carries_no_numpy():
+    """As the command line starts it; the first exploration or incident loads it and scipy, with 40 MB."""
+    assert not {"numpy", "scipy"} & loaded(QUIET)
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_no_function_of_a_room_imports_a_heavy_package_late(room):
     """A search of the sources, for what is imported inside a function is loaded by no import of the module."""

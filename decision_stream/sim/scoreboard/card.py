@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from .judging import Verdict
-from .scenario import ScenarioName
+from .scenarios import ScenarioName
 from .season import BASELINES, ENGINE, ORACLE, STRONGEST, Season
 
 PLAYERS = (ENGINE, *BASELINES, "oracle, one choice", ORACLE)

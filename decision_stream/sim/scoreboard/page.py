@@ -5,7 +5,7 @@ from dataclasses import asdict
 from math import isfinite
 
 from .card import MEASURES, PLAYERS, Estimate, Measure, Scorecard, coverage, off_policy_error, speeds
-from .scenario import MEANING
+from .scenarios import MEANING
 from .season import ENGINE
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from .card import MEASURES, PLAYERS, Scorecard, coverage, off_policy_error, speeds
 from .page import told
-from .scenario import DAY_MINUTES, MEANING, ScenarioName
+from .scenario import DAY_MINUTES
+from .scenarios import MEANING, ScenarioName
 from .season import ENGINE, ORACLES
 from .story import Reading, Story
 from .svg import Plot, ticks

@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
 from ...model.policy import Policy
-from .scenario import ScenarioName
+from .scenarios import ScenarioName
 from .season import Season, play
 
 FIRST_SEED = 5_001

@@ -1,39 +1,16 @@
 """Scenarios: the routes of a world, what goes wrong on them and when, all drawn from a seed."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 
 from ..catalog import MODELS
 from ..incidents import Incident, IncidentKind
 from .chance import generator
+from .scenarios import USUAL_DAYS, ScenarioName
 from .surface import TASKS
 
 DAY_MINUTES = 1_440
-
-
-class ScenarioName(StrEnum):
-    """What a run is for."""
-
-    STANDARD = "standard"
-    CALM = "calm"
-    PLACEBO = "placebo"
-    TRAP = "trap"
-
-
-MEANING = {
-    ScenarioName.STANDARD: "every kind of incident, faults of the messages and the actuator, one trap in eight routes",
-    ScenarioName.CALM: "nothing goes wrong: what can be saved, and how near to the best",
-    ScenarioName.PLACEBO: "all models are the same and no prompt changes anything: every change is a mistake",
-    ScenarioName.TRAP: "on every route one model is 10 points worse once it serves than its estimates say",
-}
-USUAL_DAYS = {
-    ScenarioName.STANDARD: 7,
-    ScenarioName.CALM: 3,
-    ScenarioName.PLACEBO: 7,
-    ScenarioName.TRAP: 3,
-}
 TRAP_POINTS = 0.10
 
 

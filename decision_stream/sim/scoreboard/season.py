@@ -8,7 +8,8 @@ from .brain import Engine
 from .judging import Verdict, accounted, judged
 from .literal import Literal
 from .play import Match
-from .scenario import ScenarioName, build
+from .scenario import build
+from .scenarios import ScenarioName
 from .story import Story, Teller
 from .timeline import Accountant
 from .world import RouteWorld
