@@ -29,17 +29,22 @@ class Contender:
         """Create its topics, with this prefix."""
         await apply(bootstrap_servers, topic_table(prefix=prefix, app_id=f"{prefix}app", partitions=PARTITIONS))
 
-    def start(self, bootstrap_servers: str, prefix: str) -> subprocess.Popen[bytes]:
-        """Start the program on its topics."""
-        told = {
-            **os.environ,
-            "DS_KAFKA__APP_ID": f"{prefix}app",
-            "DS_KAFKA__TOPIC_PREFIX": prefix,
-            "DS_KAFKA__PARTITIONS": str(PARTITIONS),
-            "DS_MONITORING__METRICS_PORT": "0",
-            "DS_MONITORING__LOG_LEVEL": "error",
-        }
+    def start(self, bootstrap_servers: str, prefix: str, **settings: str) -> subprocess.Popen[bytes]:
+        """Start the program on its topics; `settings` are further variables of its environment."""
+        told = {**environment(prefix), **settings}
         return subprocess.Popen(self.command(bootstrap_servers, prefix), env=told, stderr=subprocess.DEVNULL)
+
+
+def environment(prefix: str) -> dict[str, str]:
+    """What a worker is told through the environment, beside what this process was told."""
+    return {
+        **os.environ,
+        "DS_KAFKA__APP_ID": f"{prefix}app",
+        "DS_KAFKA__TOPIC_PREFIX": prefix,
+        "DS_KAFKA__PARTITIONS": str(PARTITIONS),
+        "DS_MONITORING__METRICS_PORT": "0",
+        "DS_MONITORING__LOG_LEVEL": "error",
+    }
 
 
 def _faust(kind: str) -> Contender:

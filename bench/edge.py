@@ -6,7 +6,6 @@
 import asyncio
 import http.client
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from decision_stream.broker.embedded import EmbeddedKafka, free_port
 from decision_stream.edge.read_model import RedisReadModel, Unavailable
 from tests.edge.redis_server import RedisServer
 
-from .contenders import PARTITIONS
+from .contenders import PARTITIONS, environment
 from .scene import Scene, entered, measured
 
 RATE = 500.0
@@ -49,16 +48,7 @@ def _api(scene: Scene, port: int, **more: str) -> subprocess.Popen[bytes]:
 
 
 def _settings(scene: Scene, port: int, **more: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        "DS_KAFKA__APP_ID": f"{scene.prefix}app",
-        "DS_KAFKA__TOPIC_PREFIX": scene.prefix,
-        "DS_KAFKA__PARTITIONS": str(PARTITIONS),
-        "DS_MONITORING__METRICS_PORT": "0",
-        "DS_MONITORING__LOG_LEVEL": "error",
-        "DS_API__PORT": str(port),
-        **more,
-    }
+    return {**environment(scene.prefix), "DS_API__PORT": str(port), **more}
 
 
 async def _settled(scene: Scene, port: int) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
@@ -11,31 +10,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from decision_stream.broker.embedded import EmbeddedKafka
 from decision_stream.broker.topics import apply, topic_table
-from decision_stream.stream.processor import INPUTS
 
-from .contenders import PARTITIONS
+from .contenders import PARTITIONS, WORKER, all_committed
+from .judged import source_of
 from .load import records
 
 Told = TypeVar("Told", bound=tuple[str | float, ...])
-
-
-class _Source(msgspec.Struct):
-    topic: str
-    partition: int
-    offset: int
-
-
-class _Judged(msgspec.Struct):
-    source: _Source
-
-
-_judged = msgspec.json.Decoder(_Judged)
 
 
 @dataclass
@@ -54,18 +39,12 @@ class Scene:
 
     def start_worker(self, session: str = "10s") -> subprocess.Popen[bytes]:
         """A worker as the command line starts it."""
-        told = {
-            **os.environ,
-            "DS_KAFKA__APP_ID": f"{self.prefix}app",
-            "DS_KAFKA__TOPIC_PREFIX": self.prefix,
-            "DS_KAFKA__PARTITIONS": str(PARTITIONS),
-            "DS_KAFKA__SESSION_TIMEOUT": session,
-            "DS_KAFKA__HEARTBEAT_INTERVAL": "1s",
-            "DS_MONITORING__METRICS_PORT": "0",
-            "DS_MONITORING__LOG_LEVEL": "error",
-        }
-        command = [sys.executable, "-m", "decision_stream", "run", "-b", self.kafka.bootstrap_servers]
-        worker = subprocess.Popen(command, env=told, stderr=subprocess.DEVNULL)
+        worker = WORKER.start(
+            self.kafka.bootstrap_servers,
+            self.prefix,
+            DS_KAFKA__SESSION_TIMEOUT=session,
+            DS_KAFKA__HEARTBEAT_INTERVAL="1s",
+        )
         self.workers.append(worker)
         return worker
 
@@ -111,7 +90,7 @@ class Scene:
 
     def _saw(self, fetched: list[ConsumerRecord], seen: set[tuple[str, int, int]], now: float) -> None:
         for record in fetched:
-            source = _judged.decode(record.value).source
+            source = source_of(record.value)
             place = (source.topic, source.partition, source.offset)
             if place in seen:
                 self.repeated += 1
@@ -133,24 +112,9 @@ class Scene:
             await asyncio.sleep(0.01)
         return time.monotonic() - begun
 
-    async def until_idle(self, limit_s: float = 120.0) -> None:
+    async def until_idle(self) -> None:
         """Wait until everything on all input topics is committed, what the worker tells itself included."""
-        parts = [TopicPartition(self.prefix + name, number) for name in INPUTS for number in range(PARTITIONS)]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.kafka.bootstrap_servers, group_id=f"{self.prefix}app", enable_auto_commit=False
-        )
-        await consumer.start()
-        try:
-            begun = time.monotonic()
-            while True:
-                ends = await consumer.end_offsets(parts)
-                if all([(await consumer.committed(part) or 0) == ends[part] for part in parts]):
-                    return
-                if time.monotonic() - begun > limit_s:
-                    raise TimeoutError(f"after {limit_s:g} s not everything is committed")
-                await asyncio.sleep(0.5)
-        finally:
-            await consumer.stop()
+        await all_committed(self.kafka.bootstrap_servers, self.prefix)
 
 
 @asynccontextmanager

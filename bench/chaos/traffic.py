@@ -21,6 +21,7 @@ from decision_stream.model.outcome import Outcome, OutcomeStatus
 from decision_stream.sim.actuator import Actuator
 from decision_stream.wire.codec import encode
 
+from ..judged import source_of
 from .fleet import MINUTE_MS, START_MS, Fleet
 from .policy import PARTITIONS, topic
 
@@ -38,19 +39,6 @@ class Journalled:
 
     count: int = 0
     newest: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), -1))
-
-
-class _Source(msgspec.Struct):
-    topic: str
-    partition: int
-    offset: int
-
-
-class _Judged(msgspec.Struct):
-    source: _Source
-
-
-_judged = msgspec.json.Decoder(_Judged)
 
 
 class Traffic:
@@ -209,7 +197,7 @@ class Traffic:
         newest = self.journalled.newest
         async for record in self._tail("journal"):
             self.journalled.count += 1
-            source = _judged.decode(record.value).source
+            source = source_of(record.value)
             if source.topic == "insights":
                 newest[source.partition] = max(newest[source.partition], source.offset)
 
