@@ -264,6 +264,9 @@ class AbTestingPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknow
     # share of false ones among all that a scope adopts below alpha for ever (LORD++). Under shares that follow the
     # outcomes there is one test, at that alpha.
     online_fdr: bool = True
+    # Chance that a scope on which nothing makes a difference ever adopts a winner, however long it tries: what that
+    # purse holds before the first winner. A tenth of it makes the first second test about a quarter longer.
+    idle_alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.001
 
 
 class ReinforcementPolicy(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):

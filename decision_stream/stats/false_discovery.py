@@ -3,13 +3,15 @@
 LORD++ (Ramdas, Yang, Wainwright & Jordan 2017, "Online control of the false discovery rate with decaying memory",
 section 2): of everything a scope ever declares a winner, a share of at most `alpha` is false on average, however many
 experiments it runs. Experiments must be independent, or the next one's start not depend on the running one's evidence.
+
+What the purse holds before the first discovery (`idle_alpha`, the paper's W_0) is another promise: it bounds the chance
+that a scope where nothing makes a difference ever makes one. It may be far below alpha, for the first discovery puts
+the rest in.
 """
 
 from dataclasses import dataclass, replace
 
 _MEMORY = 200
-_FIRST_SHARE = 0.2
-"""What the purse holds before the first discovery, as a share of alpha; the rest comes with it."""
 _EXPONENT = 1.6
 _TOTAL = 2.28576566568
 """Riemann's zeta function at the exponent."""
@@ -22,10 +24,10 @@ class Ledger:
     Only the newest 200 discoveries are kept: older ones refill the purse by less than 1e-4 of alpha each.
 
     >>> first = Ledger()
-    >>> round(first.level(0.05), 5)
-    0.00437
-    >>> round(first.begun().level(0.05), 5), round(first.begun().discovered(1).level(0.05), 5)
-    (0.00144, 0.01894)
+    >>> round(first.level(0.05, 0.001), 5)
+    0.00044
+    >>> round(first.begun().level(0.05, 0.001), 5), round(first.begun().discovered(1).level(0.05, 0.001), 5)
+    (0.00014, 0.02158)
     """
 
     experiments: int = 0
@@ -35,10 +37,10 @@ class Ledger:
         if self.experiments < 0 or any(not 1 <= number <= self.experiments for number in self.discoveries):
             raise ValueError(f"discoveries {self.discoveries} are not among {self.experiments} experiments")
 
-    def level(self, alpha: float) -> float:
-        """The alpha that the next experiment may spend."""
+    def level(self, alpha: float, idle_alpha: float) -> float:
+        """The alpha that the next experiment may spend; of `idle_alpha` at most alpha is in the purse at first."""
         number = self.experiments + 1
-        start = _FIRST_SHARE * alpha
+        start = min(idle_alpha, alpha)
         level = _gamma(number) * start
         for rank, discovery in enumerate(self.discoveries):
             level += ((alpha - start) if rank == 0 else alpha) * _gamma(number - discovery)

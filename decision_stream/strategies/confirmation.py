@@ -4,7 +4,8 @@ A scope that tries one thing after another finds a winner sooner or later, wheth
 is only a reason to look again: the sums start anew, control and candidate share the traffic evenly, and the alpha of
 this second test comes from the scope's purse (LORD++, stats/false_discovery.py). Few tests draw on the purse, so that
 it stays full enough for real gains; of all that a scope ever adopts a share of at most `ab_testing.alpha` is false on
-average, and where nothing makes a difference hardly anything is adopted at all.
+average, and a scope where nothing makes a difference adopts anything with a chance of at most `ab_testing.idle_alpha`,
+in all its life.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def first_alpha(alpha: float, allocation: str, ledger: Ledger, policy: Policy) -
     """What an experiment that is begun now may spend in its first or only test, where a strategy has this alpha."""
     if not policy.ab_testing.online_fdr:
         return alpha
-    return min(0.5, SCREENING * alpha) if allocation == "fixed" else min(alpha, ledger.level(alpha))
+    return min(0.5, SCREENING * alpha) if allocation == "fixed" else _from_purse(alpha, ledger, policy)
 
 
 def confirming(experiment: Experiment, winner: Standing, ledger: Ledger, policy: Policy, step: int) -> Experiment:
@@ -68,7 +69,7 @@ def confirming(experiment: Experiment, winner: Standing, ledger: Ledger, policy:
     It is planned for the least gain that is worth finding: what made it a candidate is larger than the truth.
     """
     strategy_alpha = policy.adaptive_parameters.alpha if experiment.strategy == TUNING else policy.ab_testing.alpha
-    alpha = min(strategy_alpha, ledger.level(strategy_alpha))
+    alpha = _from_purse(strategy_alpha, ledger, policy)
     unit_variance = winner.gain.variance * winner.gain.pairs
     pairs = planning.pairs_needed(policy.ab_testing.min_effect, unit_variance, alpha, policy.ab_testing.power)
     shares = dict.fromkeys(experiment.shares, 0.0) | {CONTROL: 0.5, winner.name: 0.5}
@@ -82,6 +83,10 @@ def confirming(experiment: Experiment, winner: Standing, ledger: Ledger, policy:
         shares=shares,
         samples={name: ArmSample() for name in experiment.samples},
     )
+
+
+def _from_purse(alpha: float, ledger: Ledger, policy: Policy) -> float:
+    return min(alpha, ledger.level(alpha, policy.ab_testing.idle_alpha))
 
 
 def least_effect(experiment: Experiment, policy: Policy) -> float:

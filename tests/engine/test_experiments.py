@@ -315,7 +315,7 @@ def test_a_winner_must_win_again_on_sums_that_begin_with_nothing():
     lab = second_test(Lab({CONTROL: 0.8, "stepwise": 0.86}).offer("stepwise"))
     again = lab.cold.experiment
     assert all(not sample.requests for sample in again.samples.values())
-    assert again.alpha == Ledger().level(RULES.alpha) < RULES.alpha
+    assert again.alpha == Ledger().level(RULES.alpha, RULES.idle_alpha) < RULES.alpha
     assert lab.cold.ledger == Ledger(1)
     assert lab.orders(UpdateAllocation)[-1].shares == {CONTROL: 0.5, "stepwise": 0.5}
     lab.run(200)
@@ -355,7 +355,7 @@ def test_without_the_purse_the_first_win_is_the_last_word():
 def test_under_shares_that_follow_outcomes_the_purse_pays_for_the_only_test():
     policy = Policy(ab_testing=replace(RULES, allocation_strategy=ThompsonSampling()))
     lab = Lab({CONTROL: 0.8, "same": 0.8}, policy).offer("same").run(18)
-    assert lab.cold.experiment.alpha == Ledger().level(RULES.alpha)
+    assert lab.cold.experiment.alpha == Ledger().level(RULES.alpha, RULES.idle_alpha)
     assert lab.cold.ledger == Ledger(1)
 
 
