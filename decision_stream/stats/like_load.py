@@ -9,8 +9,9 @@ cannot poison it.
 """
 
 from math import floor, log
-from struct import Struct
-from typing import NamedTuple
+from struct import Struct as Layout
+
+from msgspec import Struct
 
 from .moments import Moments
 
@@ -24,12 +25,12 @@ LEAST_LOAD = 1e-12
 """Asked for this load, the lowest class that is known answers."""
 MAX_CLASSES = 16
 """Eight octaves; values at loads beyond them teach nothing."""
-_CLASS = Struct("<bBfff")
+_CLASS = Layout("<bBfff")
 """Number, count, mean, m2 and mean logarithm of the load; classes are kept in the order of their numbers."""
 _LOWEST, _HIGHEST = -128, 127
 
 
-class Usual(NamedTuple):
+class Usual(Struct, frozen=True, gc=False):
     """What is usual in the class nearest to a load, and how much more than that the load itself explains."""
 
     moments: Moments
@@ -47,6 +48,8 @@ def usual_at(known: bytes, load: float) -> Usual | None:
     >>> usual_at(known, 100.0).moments.mean, round(usual_at(known, 200.0).explained, 2), usual_at(known, 10.0).explained
     (7.0, 1.39, 0.0)
     """
+    if not known:
+        return None
     asked, found = log(load), None
     place = _class_of(asked)
     for row in _CLASS.iter_unpack(known):

@@ -12,6 +12,7 @@ from .shiryaev_roberts import MAX_STATISTIC
 
 SHIFTS = (1.5, 3.0, 6.0)
 """Shifts tested for, in standard deviations of a window average beyond the tolerated change."""
+_HALF_SQUARES = tuple(shift * shift / 2.0 for shift in SHIFTS)
 _LARGEST_GAIN = 60.0
 _STARTED = (0.0, 0.0, 0.0)
 
@@ -51,7 +52,8 @@ def updated(statistics: Sequence[float], score: float) -> tuple[float, ...]:
     # and comprehensions cost more than what is in them.
     low, middle, high = statistics or _STARTED
     one, two, three = SHIFTS
-    a, b, c = one * score - one * one / 2.0, two * score - two * two / 2.0, three * score - three * three / 2.0
+    half_one, half_two, half_three = _HALF_SQUARES
+    a, b, c = one * score - half_one, two * score - half_two, three * score - half_three
     if c > _LARGEST_GAIN:
         a, b, c = min(_LARGEST_GAIN, a), min(_LARGEST_GAIN, b), _LARGEST_GAIN
     low, middle, high = (1.0 + low) * exp(a), (1.0 + middle) * exp(b), (1.0 + high) * exp(c)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import cos, log, log10, pi, sin
 from struct import Struct
 
-from ..model.insight import Insight
+from ..model.insight import Budget, Insight
 from ..model.policy import DAY_MS, ReinforcementPolicy
 from ..model.state import HotState
 
@@ -40,22 +40,23 @@ def packed(hot: HotState, insight: Insight, rules: ReinforcementPolicy) -> bytes
     `load` compares the window's requests with the usual number, `latency` and `cost` are decimal logarithms against
     the policy's largest. Kept in single precision: they go with every insight.
     """
-    live, performance, budget = hot.live, insight.performance, insight.budget
+    live, performance, quality, budget = hot.live, insight.performance, insight.quality, insight.budget
     usual = live.requests / live.weight if live.weight else 0.0
-    scored = insight.quality.samples > 0
-    used = min(2.0, budget.spent_usd / budget.daily_limit_usd) if budget else _NO_BUDGET
-    values = (
+    used, pace = _NO_BUDGET, _NO_BUDGET
+    if budget is not None:
+        used, pace = min(2.0, budget.spent_usd / budget.daily_limit_usd), _pace(insight, budget)
+    latency_ms, cost_usd, errors = performance.latency_p95_ms, insight.cost.per_request_usd, performance.error_rate
+    return _layout(len(MEASURED) + 1 + len(rules.segments)).pack(
         1.0 - insight.stability,
         used,
         _within(log((performance.requests + 1.0) / (usual + 1.0))) if usual else 0.0,
-        min(1.0, 10.0 * performance.error_rate),
-        _within(log10(max(performance.latency_p95_ms, 1.0) / rules.max_latency_ms)),
-        (insight.quality.score if scored else live.quality) - 0.5,
-        _within(log10(max(insight.cost.per_request_usd, 1e-9) / rules.max_cost_usd)),
-        _pace(insight),
+        10.0 * errors if errors < 0.1 else 1.0,
+        _within(log10((latency_ms if latency_ms > 1.0 else 1.0) / rules.max_latency_ms)),
+        (quality.score if quality.samples else live.quality) - 0.5,
+        _within(log10((cost_usd if cost_usd > 1e-9 else 1e-9) / rules.max_cost_usd)),
+        pace,
+        *[insight.segments.get(name, 0.0) for name in rules.segments],
     )
-    shares = [insight.segments.get(name, 0.0) for name in rules.segments]
-    return _layout(len(values) + len(shares)).pack(*values, *shares)
 
 
 def context_at(hot: HotState, at_ms: int, rules: ReinforcementPolicy) -> tuple[float, ...] | None:
@@ -85,11 +86,8 @@ def _layout(count: int) -> Struct:
     return Struct(f"<{count}f")
 
 
-def _pace(insight: Insight) -> float:
-    """Money that the rest of the day will cost at this rate, over what is left of the budget; 0 without a budget."""
-    budget = insight.budget
-    if budget is None:
-        return _NO_BUDGET
+def _pace(insight: Insight, budget: Budget) -> float:
+    """Money that the rest of the day will cost at this rate, over what is left of the budget."""
     windows = max(1.0, (budget.resets_at_ms - insight.at_ms) / insight.window_ms)
     needed = insight.cost.per_request_usd * insight.performance.requests * windows
     left = max(budget.daily_limit_usd - budget.spent_usd, 1e-6 * budget.daily_limit_usd)

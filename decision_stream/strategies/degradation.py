@@ -10,6 +10,7 @@ from math import asin, exp, log, sqrt
 from msgspec import Struct
 
 from ..model.insight import Insight
+from ..model.metrics import Performance
 from ..model.policy import DegradationPolicy
 from ..model.state import Alarm
 from ..stats import like_load
@@ -54,15 +55,15 @@ def observations(insight: Insight, rules: DegradationPolicy) -> tuple[Observatio
             )
         )
     if requests >= MIN_SAMPLES:
-        rate = performance.error_rate
+        rate, root = performance.error_rate, sqrt(requests)
         # asin(sqrt(p)) has standard deviation 1 / (2 sqrt(n)) whatever p is (Anscombe 1948).
-        angle, tolerated = asin(sqrt(rate)), max(0.0, rate - rules.min_error_rise)
+        angle, tolerated = asin(sqrt(rate)), rate - rules.min_error_rise
         found.append(
             Observation(
                 name=ERRORS,
                 value=angle,
-                deviation=0.5 / sqrt(requests),
-                tolerance=angle - asin(sqrt(tolerated)),
+                deviation=0.5 / root,
+                tolerance=angle - asin(sqrt(tolerated)) if tolerated > 0.0 else angle,
             )
         )
         if performance.latency_p95_ms > 0.0:
@@ -70,7 +71,7 @@ def observations(insight: Insight, rules: DegradationPolicy) -> tuple[Observatio
                 Observation(
                     name=LATENCY,
                     value=log(performance.latency_p95_ms),
-                    deviation=_p95_error(insight) / sqrt(requests),
+                    deviation=_p95_error(performance) / root,
                     tolerance=log(1.0 + rules.min_latency_rise),
                     load=requests * MINUTE_MS / insight.window_ms,
                 )
@@ -81,16 +82,16 @@ def observations(insight: Insight, rules: DegradationPolicy) -> tuple[Observatio
                 Observation(
                     name=COST,
                     value=log(cost.per_request_usd),
-                    deviation=cost.stddev_usd / cost.per_request_usd / sqrt(requests),
+                    deviation=cost.stddev_usd / cost.per_request_usd / root,
                     tolerance=log(1.0 + rules.min_cost_rise),
                 )
             )
     return tuple(found)
 
 
-def _p95_error(insight: Insight) -> float:
+def _p95_error(performance: Performance) -> float:
     """Standard error of the logarithm of a p95 from one request, by the spread of the two quantiles."""
-    p50_ms, p95_ms = insight.performance.latency_p50_ms, insight.performance.latency_p95_ms
+    p50_ms, p95_ms = performance.latency_p50_ms, performance.latency_p95_ms
     return P95_ERROR * log(p95_ms / p50_ms) / P95_SCORE if 0.0 < p50_ms < p95_ms else 0.0
 
 
@@ -100,27 +101,27 @@ def listened(alarm: Alarm, seen: Observation, rules: DegradationPolicy) -> Alarm
     First it learns its baseline, which then stays as it is, so that slow drift cannot poison it. What is usual at a
     load that comes later is learnt when it comes, from windows that are no worse than tolerated.
     """
+    value, baseline, loads, fresh = seen.value, alarm.baseline, alarm.loads, alarm.fresh
     if seen.name == COST and _is_settled(alarm, seen, rules):
-        return Alarm(baseline=Moments().apply(seen.value))
-    if alarm.baseline.count < rules.baseline_windows:
-        return Alarm(baseline=alarm.baseline.apply(seen.value), loads=_learned(alarm, seen))
-    usual, allowed = _usual(alarm, seen)
-    least = max(seen.deviation, 1e-6)
-    score = normal_score(seen.value - allowed, usual, least)
+        return Alarm(baseline=Moments().apply(value))
+    if baseline.count < rules.baseline_windows:
+        return Alarm(baseline=baseline.apply(value), loads=_learned(alarm, seen))
+    usual, allowed = (baseline, seen.tolerance) if seen.load is None else _usual(alarm, seen)
+    deviation = seen.deviation
+    score = normal_score(value - allowed, usual, deviation if deviation > 1e-6 else 1e-6)
     statistics = updated(alarm.statistics, score)
-    firing = level(statistics) >= rules.average_run_length
-    baseline, fresh = alarm.baseline, alarm.fresh
-    if fresh is not None and score <= 0.0:
-        fresh = fresh.apply(seen.value)
-        if fresh.count >= rules.baseline_windows:
-            baseline, fresh = fresh, None
-    return Alarm(
-        baseline=baseline,
-        statistics=statistics,
-        firing_windows=min(alarm.firing_windows + 1, 1_000_000) if firing else 0,
-        loads=_learned(alarm, seen) if score <= 0.0 else alarm.loads,
-        fresh=fresh,
-    )
+    firing_windows = 0
+    if level(statistics) >= rules.average_run_length:
+        firing_windows = min(alarm.firing_windows + 1, 1_000_000)
+    if score <= 0.0:
+        # A window that is no worse than tolerated teaches what is usual.
+        if seen.load is not None:
+            loads = like_load.learned(loads, value, seen.load)
+        if fresh is not None:
+            fresh = fresh.apply(value)
+            if fresh.count >= rules.baseline_windows:
+                baseline, fresh = fresh, None
+    return Alarm(baseline=baseline, statistics=statistics, firing_windows=firing_windows, loads=loads, fresh=fresh)
 
 
 def moved(alarm: Alarm, lost: float, log_ratio: float, error: float) -> Alarm:

@@ -178,42 +178,49 @@ def scored(estimate: ModelEstimate, rules: ParetoPolicy) -> Scored:
     return Scored(estimate=estimate, utility=utility, error=error, terms=terms, errors=errors, worst=worst)
 
 
+def scored_once(estimate: ModelEstimate, rules: ParetoPolicy) -> Scored:
+    """The same of an estimate that is made anew at every insight: nothing is remembered."""
+    utility, error, terms, errors, worst = _score(estimate, rules)
+    return Scored(estimate=estimate, utility=utility, error=error, terms=terms, errors=errors, worst=worst)
+
+
 def _score(estimate: ModelEstimate, rules: ParetoPolicy) -> tuple[float, float, _Three, _Three, _Three]:
     """Utility and its error, the terms, and of the objectives the errors and what is worst."""
-    root = sqrt(max(estimate.samples, 1))
-    errors = (
-        estimate.quality_stddev / root,
-        estimate.cost_stddev_usd / root,
-        estimate.latency_p95_ms * P95_ERROR * _log_spread(estimate) / root,
-    )
+    quality, cost_usd, latency_ms = estimate.quality, estimate.cost_usd, estimate.latency_p95_ms
+    root = sqrt(estimate.samples or 1)
+    quality_error = estimate.quality_stddev / root
+    cost_error = estimate.cost_stddev_usd / root
+    latency_error = latency_ms * P95_ERROR * _log_spread(estimate) / root
     weights = rules.weights
-    quality, quality_slope = _on(rules.quality_range, estimate.quality)
-    cost, cost_slope = _on(rules.cost_range, estimate.cost_usd)
-    latency, latency_slope = _on(rules.latency_range, estimate.latency_p95_ms)
-    terms = (weights.quality * quality, weights.cost * cost, weights.latency * latency)
+    quality_term, quality_slope = worth(rules.quality_range, quality, weights.quality)
+    cost_term, cost_slope = worth(rules.cost_range, cost_usd, weights.cost)
+    latency_term, latency_slope = worth(rules.latency_range, latency_ms, weights.latency)
     variance = (
-        (weights.quality * quality_slope * errors[0]) ** 2
-        + (weights.cost * cost_slope * errors[1]) ** 2
-        + (weights.latency * latency_slope * errors[2]) ** 2
+        (quality_slope * quality_error) ** 2 + (cost_slope * cost_error) ** 2 + (latency_slope * latency_error) ** 2
     )
-    worst = (
-        estimate.quality - _SURE_SCORE * errors[0],
-        estimate.cost_usd + _SURE_SCORE * errors[1],
-        estimate.latency_p95_ms + _SURE_SCORE * errors[2],
+    return (
+        quality_term + cost_term + latency_term,
+        sqrt(variance),
+        (quality_term, cost_term, latency_term),
+        (quality_error, cost_error, latency_error),
+        (
+            quality - _SURE_SCORE * quality_error,
+            cost_usd + _SURE_SCORE * cost_error,
+            latency_ms + _SURE_SCORE * latency_error,
+        ),
     )
-    return terms[0] + terms[1] + terms[2], sqrt(variance), terms, errors, worst
 
 
-def _on(scale: ReferenceRange, value: float) -> tuple[float, float]:
-    """Score of a value between nadir (0) and ideal (1), and the slope of the score there."""
+def worth(scale: ReferenceRange, value: float, weight: float) -> tuple[float, float]:
+    """What a value is worth, from 0 at the nadir to the weight at the ideal, and the slope of that there."""
+    width = scale.width
     if scale.log:
-        value = max(value, 1e-12)
-        width = scale.width
+        if value < 1e-12:
+            value = 1e-12
         score, slope = (log(value) - scale.origin) / width, 1.0 / (width * value)
     else:
-        width = scale.width
         score, slope = (value - scale.nadir) / width, 1.0 / width
-    return 0.0 if score < 0.0 else score if score < 1.0 else 1.0, slope
+    return weight * (0.0 if score < 0.0 else score if score < 1.0 else 1.0), weight * slope
 
 
 def _log_spread(estimate: ModelEstimate) -> float:

@@ -1,6 +1,6 @@
 """The models of a scope as candidates: feasible beyond doubt, dominated beyond doubt, or on the frontier."""
 
-from math import sqrt
+from math import inf, sqrt
 from statistics import NormalDist
 from typing import Literal
 
@@ -20,14 +20,30 @@ _Standing = Literal["in_use", "frontier", "dominated", "infeasible"]
 
 def survey(view: View, current: Scored, rules: ParetoPolicy) -> list[Scored]:
     """Every known model but the one in use, in the order of names."""
-    known = known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live)
-    limits, in_use = _limits(view, current, rules), view.configuration.model
-    places = [_placed(view, scored(known[model], rules), limits) for model in sorted(known) if model != in_use]
-    feasible = [place for place in places if not place.code]
+    cold = view.state.cold
+    known = known_models(view.policy, cold, view.at_ms, view.state.hot.live)
+    limits, in_use, stones = _limits(view, current, rules), view.configuration.model, cold.tombstones
+    places = []
+    feasible = []
+    best, cheapest = 0.0, inf
+    for model in sorted(known):
+        if model == in_use:
+            continue
+        place = scored(known[model], rules)
+        if stones and (stone := stones.get(f"model={model}")) is not None and view.at_ms < stone.until_ms:
+            place = replace(place, code="buried")
+        else:
+            place = _placed(place, limits)
+        places.append(place)
+        if not place.code:
+            feasible.append(place)
+            quality, cost_usd = place.estimate.quality, place.estimate.cost_usd
+            if quality > best:
+                best = quality
+            if cost_usd < cheapest:
+                cheapest = cost_usd
     if len(feasible) < 2:
         return places
-    best = max([it.estimate.quality for it in feasible])
-    cheapest = min([it.estimate.cost_usd for it in feasible])
     # Who is best or cheapest is dominated by none: mostly that settles it.
     return [
         place
@@ -86,10 +102,8 @@ def _limits(view: View, current: Scored, rules: ParetoPolicy) -> _Limits:
     )
 
 
-def _placed(view: View, candidate: Scored, limits: _Limits) -> Scored:
-    estimate, stones = candidate.estimate, view.state.cold.tombstones
-    if stones and (stone := stones.get(f"model={estimate.model}")) is not None and view.at_ms < stone.until_ms:
-        return replace(candidate, code="buried")
+def _placed(candidate: Scored, limits: _Limits) -> Scored:
+    estimate = candidate.estimate
     quality, cost_usd, latency_ms = candidate.worst
     if estimate.samples < limits.samples:
         return _out(candidate, "too_little_data", float(estimate.samples), float(limits.samples))

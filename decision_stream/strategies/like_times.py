@@ -14,7 +14,7 @@ from ..model.metrics import ModelEstimate
 from ..model.policy import ParetoPolicy
 from ..model.state import HotState
 from ..stats import like_load
-from .estimates import Scored, log_errors, scored
+from .estimates import Scored, log_errors, scored_once, worth
 from .limits import LATENCY, QUALITY
 
 CHANCE = 2.0
@@ -46,12 +46,18 @@ def like_times(estimate: ModelEstimate, hot: HotState, rules: ParetoPolicy) -> L
         usual = like_load.over_all(alarm.loads)
         latency = 0.0 if usual is None else _half(log(estimate.latency_p95_ms) - usual, latency_error)
     if not (quality or latency):
-        return LikeTimes(current=scored(estimate, rules))
-    current = scored(_moved(estimate, quality, latency), rules)
+        return LikeTimes(current=scored_once(estimate, rules))
+    current = scored_once(_moved(estimate, quality, latency), rules)
     # On the far side of the middle lies what is usual; the hour lies as far on this side.
-    usually = scored(_moved(estimate, 2.0 * quality, 2.0 * latency), rules)
-    apart = [one - other for one, other in zip(current.terms, usually.terms, strict=True)]
-    error = hypot(current.error, *apart)
+    quality_apart = latency_apart = 0.0
+    if quality:
+        usual = min(1.0, estimate.quality * exp(-2.0 * quality))
+        quality_apart = current.terms[0] - worth(rules.quality_range, usual, rules.weights.quality)[0]
+    if latency:
+        usual = estimate.latency_p95_ms * exp(-2.0 * latency)
+        latency_apart = current.terms[2] - worth(rules.latency_range, usual, rules.weights.latency)[0]
+    # Cost does not move.
+    error = hypot(current.error, quality_apart, 0.0, latency_apart)
     return LikeTimes(current=replace(current, error=error), quality=abs(quality), latency=abs(latency))
 
 

@@ -1,7 +1,8 @@
 """What a strategy is: it sees a scope and an insight, and has ideas or says why not."""
 
-from functools import cached_property, lru_cache
-from typing import Protocol
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -14,6 +15,22 @@ from ..model.state import ColdState, Experiment, HotState, ScopeState
 
 NO_CHANGES = ConfigurationChanges()
 NO_PREDICTION = PredictedImpact()
+
+
+class _Once:
+    """A property that is worked out once: `functools.cached_property` without the lock, which costs more than the work.
+
+    Python 3.12 leaves the lock out too.
+    """
+
+    def __init__(self, work: Callable[[Any], bool]) -> None:
+        self._work = work
+        self._name = work.__name__
+        self.__doc__ = work.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> bool:
+        found = instance.__dict__[self._name] = self._work(instance)
+        return found
 
 
 class View(Struct, frozen=True, kw_only=True, dict=True):
@@ -29,7 +46,7 @@ class View(Struct, frozen=True, kw_only=True, dict=True):
     at_ms: int
     is_news: bool = False
 
-    @cached_property
+    @_Once
     def is_broken(self) -> bool:
         """Whether a hard limit is firing."""
         for watch in self.state.hot.watches.values():  # noqa: SIM110 - asked at every insight, a generator costs thrice
@@ -37,7 +54,7 @@ class View(Struct, frozen=True, kw_only=True, dict=True):
                 return True
         return False
 
-    @cached_property
+    @_Once
     def is_ill(self) -> bool:
         """Whether any hard limit or alarm is firing."""
         if self.is_broken:

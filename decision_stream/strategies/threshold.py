@@ -149,11 +149,12 @@ def _drifted(
     Window averages are put on the scale of the alarm's baseline, ten standard deviations to the unit interval:
     ADWIN's bound is made for [0, 1] and blind to what is small on it. Every eighth window the window is searched.
     """
-    baseline = alarms.get(QUALITY, _NO_ALARM).baseline
-    if insight.quality.samples < MIN_SAMPLES or baseline.count < MIN_SAMPLES or baseline.m2 == 0.0:
+    baseline, quality = alarms.get(QUALITY, _NO_ALARM).baseline, insight.quality
+    if quality.samples < MIN_SAMPLES or baseline.count < MIN_SAMPLES or baseline.m2 == 0.0:
         return hot.drift, hot.drift_pending, hot.drifted_at_ms
-    score = (1.0 - insight.quality.score - baseline.mean) / sqrt(baseline.variance)
-    pending = (*hot.drift_pending, min(1.0, max(0.0, 0.5 + score / DRIFT_SCALE)))
+    score = (1.0 - quality.score - baseline.mean) / sqrt(baseline.variance)
+    place = 0.5 + score / DRIFT_SCALE
+    pending = (*hot.drift_pending, 0.0 if place < 0.0 else place if place < 1.0 else 1.0)
     if len(pending) < DRIFT_CLOCK:
         return hot.drift, pending, hot.drifted_at_ms
     before = Adwin.decoded(hot.drift)
