@@ -28,7 +28,7 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     """Step of the evaluate stage; `strategies` is for tests of isolation."""
     pass_time(turn)
     _adopt(turn, insight)
-    configuration = turn.configuration
+    configuration = turn.cold.configuration
     if configuration is None:
         turn.refuse("engine", "no_configuration", "no insight has told this scope's configuration yet")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
@@ -38,13 +38,14 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     policy, ever_failed = turn.policy, turn.cold.strategies
     asked = tuple([it for it in strategies if (it.is_enabled(policy) and not ever_failed) or _is_asked(turn, it)])
     known, purse = turn.cold.estimates, turn.hot.purse
-    is_measured = _is_measured(turn, insight)
+    is_measured = measures(insight, configuration) or _is_being_ramped(turn, insight)
     asked = _take_in(turn, insight, asked, is_measured)
     budget.tell(turn, was_over=purse is not None and purse.is_over)
-    tell.presence(turn)
-    tell.experience(turn)
-    tell.health(turn)
-    slots.keep(turn)
+    if policy.knowledge.enabled:
+        tell.presence(turn)
+        tell.experience(turn)
+        tell.health(turn)
+        slots.keep(turn)
     if turn.cold.route_broken_until_ms:
         turn.refuse("engine", "route_broken", limit=float(turn.cold.route_broken_until_ms))
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
@@ -69,7 +70,7 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
 
 def _adopt(turn: Turn, insight: Insight) -> None:
     """Take the configuration of a scope never seen before from its first insight that tells one."""
-    if turn.configuration is None and insight.configuration is not None:
+    if turn.cold.configuration is None and insight.configuration is not None:
         version = ConfigurationVersion(configuration=insight.configuration, since_ms=turn.at_ms, healthy=True)
         turn.update(configuration=insight.configuration, history=(version,))
         turn.learned("configuration_adopted", None, None)
@@ -147,12 +148,9 @@ def _kept(estimates: dict[str, ModelEstimate]) -> dict[str, ModelEstimate]:
     return {estimate.model: estimate for estimate in sorted(best, key=lambda estimate: estimate.model)}
 
 
-def _is_measured(turn: Turn, insight: Insight) -> bool:
-    """Whether the window speaks of the configuration in use, or of one that is being ramped up."""
-    assert turn.configuration is not None
-    return measures(insight, turn.configuration) or any(
-        measures(insight, turn.target_of(live.decision)) for live in turn.cold.live if live.ramp is not None
-    )
+def _is_being_ramped(turn: Turn, insight: Insight) -> bool:
+    """Whether the window speaks of a configuration that is being ramped up."""
+    return any(measures(insight, turn.target_of(live.decision)) for live in turn.cold.live if live.ramp is not None)
 
 
 def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...], *, is_news: bool) -> list[Candidate]:

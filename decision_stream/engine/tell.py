@@ -18,7 +18,7 @@ from ..model.knowledge import (
     tenant_of,
 )
 from ..model.lifecycle import DecisionState
-from ..model.state import LiveDecision
+from ..model.state import Alarm, LiveDecision, Watch
 from ..strategies.attribution import recent, serving
 from ..strategies.models import provider_of
 from .identity import derived_id
@@ -27,13 +27,16 @@ from .turn import Turn
 
 SHARED = (Metric.QUALITY.value, Metric.ERRORS.value, Metric.LATENCY.value)
 """Metrics that a provider's incident moves on all its scopes; a price is a matter of the scope's own requests."""
+_NO_WATCH, _NO_ALARM = Watch(), Alarm()
 
 
 def presence(turn: Turn) -> None:
     """Ask for the catalogue, and again after the renewal time, so that the keeper knows the scope is still there."""
-    rules = turn.policy.knowledge
-    told = turn.cold.told.reader_at_ms
-    if not rules.enabled or turn.configuration is None or (told is not None and turn.at_ms - told < rules.renewal_ms):
+    rules, cold = turn.policy.knowledge, turn.cold
+    told = cold.told.reader_at_ms
+    if told is not None and turn.at_ms - told < rules.renewal_ms:
+        return
+    if not rules.enabled or cold.configuration is None:
         return
     tell(turn, aggregate_of("catalog", "all", turn.scope, rules.shards), CatalogReader())
     turn.update(told=replace(turn.cold.told, reader_at_ms=turn.at_ms))
@@ -41,10 +44,11 @@ def presence(turn: Turn) -> None:
 
 def experience(turn: Turn, comparisons: tuple[Comparison, ...] = ()) -> None:
     """Tell what was measured of models, or ask what others have; without news, once in the renewal time."""
-    rules, told = turn.policy.knowledge, turn.cold.told.asked_at_ms
-    if not rules.enabled or turn.configuration is None:
+    rules, cold = turn.policy.knowledge, turn.cold
+    told = cold.told.asked_at_ms
+    if told is not None and turn.at_ms - told < rules.renewal_ms and not comparisons:
         return
-    if not comparisons and told is not None and turn.at_ms - told < rules.renewal_ms:
+    if not rules.enabled or cold.configuration is None:
         return
     aggregate = aggregate_of("prior", tenant_of(turn.scope), turn.scope, rules.shards)
     tell(turn, aggregate, Contribution(comparisons=comparisons))
@@ -76,13 +80,12 @@ def _tell_breaker(turn: Turn, content: Attempts) -> None:
 
 def health(turn: Turn) -> None:
     """Tell the provider's aggregate when the scope comes under its watch, falls into trouble, or is well again."""
-    rules = turn.policy.knowledge
-    configuration = turn.configuration
+    rules, configuration = turn.policy.knowledge, turn.cold.configuration
     if not rules.enabled or configuration is None or turn.cold.route_broken_until_ms:
         # A broken route shows nothing of its provider.
         return
     before = turn.cold.told.report
-    is_troubled = _is_troubled(turn) or _is_not_calm_yet(turn)
+    is_troubled = _is_troubled(turn) or (before is not None and before.is_troubled and _is_not_calm_yet(turn))
     told = turn.cold.told
     provider = provider_of(configuration.model, turn.policy, turn.cold)
     if before is not None:
@@ -101,25 +104,22 @@ def health(turn: Turn) -> None:
 
 def _is_troubled(turn: Turn) -> bool:
     watches, alarms = turn.hot.watches, turn.hot.alarms
-    is_troubled = False
     for metric in SHARED:
-        watch, alarm = watches.get(metric), alarms.get(metric)
-        if (watch is not None and watch.firing) or (alarm is not None and alarm.firing_windows):
-            is_troubled = True
+        if watches.get(metric, _NO_WATCH).firing or alarms.get(metric, _NO_ALARM).firing_windows:
             break
-    if is_troubled and turn.cold.told.calm_since_ms:
+    else:
+        return False
+    if turn.cold.told.calm_since_ms:
         turn.update(told=replace(turn.cold.told, calm_since_ms=0))
-    return is_troubled
+    return True
 
 
 def _is_not_calm_yet(turn: Turn) -> bool:
-    """Whether a trouble that was told counts as going on: an answer to it begins its alarms anew, which is no recovery.
+    """Whether the trouble that was told counts as going on: an answer to it begins its alarms anew, which is none.
 
     The calm is counted from the first window without an alarm.
     """
     told = turn.cold.told
-    if told.report is None or not told.report.is_troubled:
-        return False
     if not told.calm_since_ms:
         turn.update(told=replace(told, calm_since_ms=turn.at_ms))
         return True

@@ -1,5 +1,8 @@
 """The working copy of one step: state that is being changed and the account of it. It never outlives the step."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from msgspec.structs import replace
 
 from .. import ENGINE_VERSION
@@ -27,25 +30,33 @@ class Turn:
     `at_ms` is engine time: it never runs backwards, so a late event is judged as if it came now.
     """
 
+    # What most steps leave empty belongs to the class until it is changed.
+    actor: str | None = None
+    _outputs: tuple[Proposal | Directive, ...] = ()
+    _entries: tuple[CatalogEntry, ...] = ()
+    _reasons: tuple[Reason, ...] = ()
+    _transitions: tuple[Transition, ...] = ()
+    _alerts: tuple[Alert, ...] = ()
+    _learnings: tuple[Learning, ...] = ()
+    _frontier: tuple[FrontierPoint, ...] = ()
+    _about: Mapping[str, Subject] = MappingProxyType({})
+
     def __init__(self, state: ScopeState, event_id: str, event_at_ms: int, policy: Policy, trace: str = "") -> None:
+        hot = state.hot
+        at_ms = hot.at_ms
+        if event_at_ms > at_ms:
+            at_ms = event_at_ms
+            hot = replace(hot, at_ms=at_ms)
         self.scope = state.scope
         self.event_id = event_id
         self.policy = policy
         self.trace = trace
-        self.at_ms = max(state.hot.at_ms, event_at_ms)
+        self.at_ms = at_ms
         self._before = state
-        self.hot: HotState = state.hot if self.at_ms == state.hot.at_ms else replace(state.hot, at_ms=self.at_ms)
+        self.hot: HotState = hot
         self.cold: ColdState = state.cold
-        self.actor: str | None = None
-        self._outputs: list[Proposal | Directive] = []
+        # An aggregate may have hundreds of them.
         self._signals: list[Sighting | Signal] = []
-        self._entries: list[CatalogEntry] = []
-        self._reasons: list[Reason] = []
-        self._transitions: list[Transition] = []
-        self._alerts: list[Alert] = []
-        self._learnings: list[Learning] = []
-        self._frontier: tuple[FrontierPoint, ...] = ()
-        self._about: dict[str, Subject] = {}
 
     @property
     def configuration(self) -> Configuration | None:
@@ -65,23 +76,23 @@ class Turn:
 
     def refuse(self, source: str, code: str, detail: str = "", value: float | None = None, limit: float | None = None):
         """Record why something was not done."""
-        self._reasons.append(Reason(source=source, code=code, detail=detail, value=value, limit=limit))
+        self._reasons += (Reason(source=source, code=code, detail=detail, value=value, limit=limit),)
 
     def explain(self, reasons: tuple[Reason, ...]) -> None:
         """Record reasons given by someone else."""
-        self._reasons.extend(reasons)
+        self._reasons += reasons
 
     def alert(self, code: str, detail: str, severity: str = "warning") -> None:
         """Tell humans."""
-        self._alerts.append(Alert(code=code, detail=detail, severity=severity))
+        self._alerts += (Alert(code=code, detail=detail, severity=severity),)
 
     def alerts(self, alerts: tuple[Alert, ...]) -> None:
         """Pass on alerts of a strategy."""
-        self._alerts.extend(alerts)
+        self._alerts += alerts
 
     def learned(self, what: str, before: float | None, after: float | None, decision_id: str | None = None) -> None:
         """Record what an outcome changed, and the decision it is credited to where there is one."""
-        self._learnings.append(Learning(what=what, before=before, after=after, decision_id=decision_id))
+        self._learnings += (Learning(what=what, before=before, after=after, decision_id=decision_id),)
 
     def picture(self, frontier: tuple[FrontierPoint, ...]) -> None:
         """Publish how the candidates stand."""
@@ -90,11 +101,11 @@ class Turn:
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """The reasons given so far."""
-        return tuple(self._reasons)
+        return self._reasons
 
     def emit(self, output: Proposal | Directive) -> None:
         """Send a proposal or directive when the step is done."""
-        self._outputs.append(output)
+        self._outputs += (output,)
 
     def signal(self, message: Sighting | Signal) -> None:
         """Tell an aggregate, or a scope, when the step is done."""
@@ -102,7 +113,7 @@ class Turn:
 
     def publish(self, entry: CatalogEntry) -> None:
         """Publish an entry of the catalogue when the step is done."""
-        self._entries.append(entry)
+        self._entries += (entry,)
 
     def has_seen(self, event_id: str) -> bool:
         """Whether an outcome or command of this id was taken in before."""
@@ -118,20 +129,19 @@ class Turn:
 
     def concern(self, decision: Decision) -> None:
         """Note that the event is about this decision."""
-        self._about[decision.id] = Subject(
-            decision.id, decision.strategy, decision.kind, decision.confidence, decision.trace
-        )
+        subject = Subject(decision.id, decision.strategy, decision.kind, decision.confidence, decision.trace)
+        self._about = {**self._about, decision.id: subject}
 
     def begin(self, live: LiveDecision, transitions: tuple[Transition, ...]) -> None:
         """Take up a new decision that has passed these transitions."""
-        self._transitions.extend(transitions)
+        self._transitions += transitions
         self.concern(live.decision)
         self.update(live=(*self.cold.live, live))
 
     def note(self, transition: Transition, subject: Subject) -> None:
         """Record a transition of a decision that is not kept among the live ones."""
-        self._about[subject.id] = subject
-        self._transitions.append(transition)
+        self._about = {**self._about, subject.id: subject}
+        self._transitions += (transition,)
 
     def put(self, live: LiveDecision) -> LiveDecision:
         """Replace a live decision by its changed self."""
@@ -145,10 +155,10 @@ class Turn:
         """
         check_move(live.state, to)
         self.concern(live.decision)
-        self._transitions.append(
+        self._transitions += (
             Transition(
                 decision_id=live.decision.id, from_state=live.state, to_state=to, reason=reason, at_ms=self.at_ms
-            )
+            ),
         )
         if to in OVER:
             moved = replace(live, state=to, since_ms=self.at_ms)
@@ -231,13 +241,13 @@ class Turn:
         return Effects(
             stage=stage,
             verdict=verdict,
-            outputs=tuple(self._outputs),
+            outputs=self._outputs,
             signals=tuple(self._signals),
-            entries=tuple(self._entries),
-            reasons=tuple(self._reasons),
-            transitions=tuple(self._transitions),
-            alerts=tuple(self._alerts),
-            learnings=tuple(self._learnings),
+            entries=self._entries,
+            reasons=self._reasons,
+            transitions=self._transitions,
+            alerts=self._alerts,
+            learnings=self._learnings,
             frontier=self._frontier,
             actor=self.actor,
             about=tuple(self._about.values()),

@@ -230,12 +230,12 @@ def conclusion(
 def _untried(view: View, asked: Iterable[str]) -> list[str]:
     """Prompts offered to this scope, to all, or asked for, in that order, without those in use, tried or buried."""
     cold, model = view.state.cold, view.configuration.model
-    offered = dict.fromkeys((*cold.offered, *view.policy.ab_testing.variants, *asked))
-    if not offered:
+    variants = view.policy.ab_testing.variants
+    if not (cold.offered or variants or asked):
         return []
     return [
         name
-        for name in offered
+        for name in dict.fromkeys((*cold.offered, *variants, *asked))
         if name != view.configuration.prompt
         and f"{model}:{name}" not in cold.tried
         and not ((stone := cold.tombstones.get(f"prompt={name}")) is not None and view.at_ms < stone.until_ms)

@@ -22,6 +22,7 @@ from .protocol import View
 from .reward import expected_reward
 
 SOURCE = "reinforcement"
+_PROMISED = "promised"
 
 
 def change_to(configuration: Configuration, model: str) -> ConfigurationChanges:
@@ -41,19 +42,19 @@ def candidates(view: View, rules: ReinforcementPolicy) -> tuple[dict[str, float]
     """
     known = known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live)
     current = _in_use(view, rules)
-    limits = _limits(current, view)
+    limits, stones = _limits(current, view), view.state.cold.tombstones
     offered: dict[str, float] = {}
     refused: list[Reason] = []
     for model in sorted(known.keys() - {view.configuration.model, CONTROL}):
-        stone = view.state.cold.tombstones.get(f"model={model}")
-        if stone is not None and view.at_ms < stone.until_ms:
+        said, evidence = known[model], _evidence(view, model)
+        if stones and (stone := stones.get(f"model={model}")) is not None and view.at_ms < stone.until_ms:
             refused.append(Reason(source=SOURCE, code="buried", detail=model))
-        elif is_disproven(view, model, rules):
+        elif _disproves(evidence, rules):
             refused.append(Reason(source=SOURCE, code="proven_not_better", detail=model))
-        elif (reason := _infeasible(known[model], limits)) is not None:
+        elif (reason := _infeasible(said, limits)) is not None:
             refused.append(reason)
         else:
-            offered[model] = _chance(view, model, known.get(model), current, rules)
+            offered[model] = _chance(said, evidence, current, rules)
     return offered, tuple(refused)
 
 
@@ -63,7 +64,7 @@ def chance_of_gain(view: View, model: str, rules: ReinforcementPolicy) -> float:
     Over all contexts alike: what an arm may be worth at another hour is no reason to go on for ever.
     """
     known = known_models(view.policy, view.state.cold, view.at_ms, view.state.hot.live)
-    return _chance(view, model, known.get(model), _in_use(view, rules), rules)
+    return _chance(known.get(model), _evidence(view, model), _in_use(view, rules), rules)
 
 
 def claim_alpha(rules: ReinforcementPolicy) -> float:
@@ -79,8 +80,11 @@ def is_proven(evidence: DifferenceEvidence, rules: ReinforcementPolicy) -> bool:
 
 def is_disproven(view: View, model: str, rules: ReinforcementPolicy) -> bool:
     """Whether a model was proven not to gain the least gain over the configuration in use."""
-    known = _evidence(view, model)
-    return known is not None and known.log_evidence_below(rules.min_gain) >= -log(claim_alpha(rules))
+    return _disproves(_evidence(view, model), rules)
+
+
+def _disproves(evidence: DifferenceEvidence | None, rules: ReinforcementPolicy) -> bool:
+    return evidence is not None and evidence.log_evidence_below(rules.min_gain) >= -log(claim_alpha(rules))
 
 
 class _InUse(Struct, frozen=True, gc=False):
@@ -98,14 +102,25 @@ def _in_use(view: View, rules: ReinforcementPolicy) -> _InUse | None:
     return _InUse(estimate, expected_reward(estimate, rules), bandits.prior_deviation(estimate, rules) ** 2)
 
 
+def _promised(said: ModelEstimate, rules: ReinforcementPolicy) -> tuple[float, float]:
+    """Expected reward and its variance, remembered beside the estimate, which outlives many insights."""
+    known = said.__dict__.get(_PROMISED)
+    if known is None or known[0] is not rules:
+        promise = expected_reward(said, rules), bandits.prior_deviation(said, rules) ** 2
+        known = said.__dict__[_PROMISED] = (rules, promise)
+    return known[1]
+
+
 def _chance(
-    view: View, model: str, said: ModelEstimate | None, current: _InUse | None, rules: ReinforcementPolicy
+    said: ModelEstimate | None,
+    evidence: DifferenceEvidence | None,
+    current: _InUse | None,
+    rules: ReinforcementPolicy,
 ) -> float:
     mean, precision = 0.0, 0.0
     if said is not None and current is not None:
-        spread = bandits.prior_deviation(said, rules) ** 2 + current.variance
-        mean, precision = expected_reward(said, rules) - current.reward, 1.0 / spread
-    evidence = _evidence(view, model)
+        reward, variance = _promised(said, rules)
+        mean, precision = reward - current.reward, 1.0 / (variance + current.variance)
     found = evidence.difference() if evidence else None
     if found is not None:
         total = precision + 1.0 / found.variance
@@ -115,7 +130,7 @@ def _chance(
 
 
 def _evidence(view: View, model: str) -> DifferenceEvidence | None:
-    """What was found of a model against the configuration in use."""
+    """What was found of a model against the configuration in use; None before it was ever explored."""
     bandit = view.state.cold.bandit
     if not bandit.evidence or bandit.reference != view.configuration.id:
         return None
