@@ -54,6 +54,8 @@ class DecisionLog(SilentObserver):
 
     def applied(self, event: Event, effects: Effects, seconds: float, age_seconds: float) -> None:
         """Log what the event led to."""
+        if not (effects.transitions or effects.alerts):
+            return
         about = {subject.id: subject for subject in effects.about}
         for transition in effects.transitions:
             subject = about[transition.decision_id]

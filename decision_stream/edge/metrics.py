@@ -42,6 +42,7 @@ class Metrics:
                 self._bind(row)
         ProcessCollector(registry=self.registry)
         self._child("decision_engine_build_info", ENGINE_VERSION).set(1)
+        self._age = self._child("decision_engine_insight_age_seconds")
         self._ask_at_scrape()
 
     def render(self) -> bytes:
@@ -73,10 +74,11 @@ class Metrics:
         self._child("decision_engine_latency_seconds", _decider(event, effects)).observe(seconds)
         for alert in effects.alerts:
             self._child("decision_engine_alerts_total", alert.severity).inc()
+        is_rejected = effects.verdict is Verdict.REJECTED
         for reason in effects.reasons:
             if reason.code == "strategy_fault":
                 self._child("decision_engine_strategy_faults_total", reason.source).inc()
-            elif effects.verdict is Verdict.REJECTED:
+            elif is_rejected:
                 self._child("decision_engine_validation_failures_total", reason.code).inc()
 
     def holds(self, scope: str, cold: ColdState) -> None:
@@ -103,7 +105,7 @@ class Metrics:
 
     def _insight(self, insight: Insight, effects: Effects, age_seconds: float) -> None:
         self._child("decision_engine_insights_total", effects.verdict).inc()
-        self._child("decision_engine_insight_age_seconds").observe(max(0.0, age_seconds))
+        self._age.observe(age_seconds if age_seconds > 0.0 else 0.0)
         if insight.budget is not None:
             self._budgets[insight.scope] = insight.budget.spent_usd / insight.budget.daily_limit_usd
 

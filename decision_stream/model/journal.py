@@ -1,4 +1,7 @@
-"""The journal: one record per applied event, chained by hash; the audit trail that replay and verify read."""
+"""The journal: one record per applied event, chained by hash; the audit trail that replay and verify read.
+
+Fields are declared in the order of their names, in which they are written: nothing is to be sorted for every event.
+"""
 
 from enum import StrEnum
 from typing import Literal
@@ -39,21 +42,21 @@ class Verdict(StrEnum):
 class Transition(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A decision moved from one state to another, and why."""
 
+    at_ms: EventTime
     decision_id: Identifier
     from_state: DecisionState
-    to_state: DecisionState
     reason: Text
-    at_ms: EventTime
+    to_state: DecisionState
 
 
 class Reason(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A code with its numbers: why a strategy stayed silent, a proposal lost, a check failed."""
 
-    source: Name
     code: Name
     detail: Text = ""
-    value: float | None = None
     limit: float | None = None
+    source: Name
+    value: float | None = None
 
 
 class Alert(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -71,10 +74,10 @@ class Learning(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     gain in utility, `win` 1 or 0 for a change that ended; all others are named by the module that learns.
     """
 
-    what: Name
-    before: float | None
     after: float | None
+    before: float | None
     decision_id: Identifier | None = None
+    what: Name
 
 
 class FrontierPoint(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -84,23 +87,23 @@ class FrontierPoint(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     `code` says why it is out, and `detail` names the model that dominates it.
     """
 
+    code: Name | None = None
+    cost_usd: Usd
+    detail: Text = ""
+    latency_p95_ms: Millis
     model: Name
     quality: Unit
-    cost_usd: Usd
-    latency_p95_ms: Millis
     samples: Count
-    utility: float
     standing: Literal["in_use", "frontier", "dominated", "infeasible"]
-    code: Name | None = None
-    detail: Text = ""
+    utility: float
 
 
 class Source(Struct, frozen=True, gc=False, kw_only=True):
     """Where the applied event lies in Kafka."""
 
-    topic: Name
-    partition: int
     offset: Count
+    partition: int
+    topic: Name
 
 
 class JournalRecord(Struct, frozen=True, gc=False, kw_only=True):
@@ -113,25 +116,25 @@ class JournalRecord(Struct, frozen=True, gc=False, kw_only=True):
     `traceparent` is the trace context the event came with; replay gives it to the event again.
     """
 
-    schema_version: Literal[1] = 1
-    id: Identifier
-    scope: ScopeName
-    sequence: Count
-    at_ms: EventTime
-    stage: Stage
-    source: Source
-    event_id: Identifier
-    verdict: Verdict
-    reasons: tuple[Reason, ...] = ()
-    transitions: tuple[Transition, ...] = ()
+    actor: Name | None = None
     alerts: tuple[Alert, ...] = ()
-    learnings: tuple[Learning, ...] = ()
+    at_ms: EventTime
+    engine_version: Name
+    event_id: Identifier
     # The candidates of the scope, told when something new is known of one or a switch is proposed.
     frontier: tuple[FrontierPoint, ...] = ()
+    id: Identifier
+    learnings: tuple[Learning, ...] = ()
     outputs: tuple[Identifier, ...] = ()
-    signals: tuple[Identifier, ...] | UnsetType = UNSET
-    actor: Name | None = None
     policy_hash: Name
-    engine_version: Name
     previous_hash: Name
+    reasons: tuple[Reason, ...] = ()
+    schema_version: Literal[1] = 1
+    scope: ScopeName
+    sequence: Count
+    signals: tuple[Identifier, ...] | UnsetType = UNSET
+    source: Source
+    stage: Stage
     traceparent: Traceparent | UnsetType = UNSET
+    transitions: tuple[Transition, ...] = ()
+    verdict: Verdict

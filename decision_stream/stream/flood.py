@@ -38,6 +38,8 @@ class FloodGuard:
 
     def saw(self, topic: str, partition: int, is_bad: bool) -> None:
         """A message was good or bad."""
+        if not (is_bad or self._watched):
+            return
         place = (topic, partition)
         watched = self._watched.get(place)
         if watched is None:

@@ -104,6 +104,7 @@ class Processor:
     def _apply(self, topic: str, partition: int, offset: int, event: Event) -> int:
         started = time.perf_counter()
         scope = event.scope
+        key = scope.encode()
         source = Source(topic=topic, partition=partition, offset=offset)
         stored = self._scopes.get(scope)
         try:
@@ -121,14 +122,15 @@ class Processor:
         if applied.effects is None:
             if applied.writes:
                 self._scopes.put(scope, applied.stored)
-            self._outlet.send(scope, scope.encode(), partition, applied)
+            self._outlet.send(scope, key, partition, applied)
             self._observer.repeated(topic)
             return 0
-        self._scopes.put(scope, applied.stored)
-        self._outlet.send(scope, scope.encode(), partition, applied)
-        if applied.stored.state.cold is not stored.state.cold:
-            self._agenda.note(partition, scope, applied.stored.state.next_deadline_ms())
-            self._observer.holds(scope, applied.stored.state.cold)
+        after = applied.stored
+        self._scopes.put(scope, after)
+        self._outlet.send(scope, key, partition, applied)
+        if after.state.cold is not stored.state.cold:
+            self._agenda.note(partition, scope, after.state.next_deadline_ms())
+            self._observer.holds(scope, after.state.cold)
         seconds = time.perf_counter() - started
         self._observer.applied(event, applied.effects, seconds, time.time() - event.at_ms / 1_000.0)
-        return applied.stored.outbox_bytes
+        return after.outbox_bytes

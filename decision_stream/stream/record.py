@@ -31,7 +31,7 @@ from ..model.knowledge import Sighting
 from ..model.policy import Policy
 from ..model.state import ColdState, HotState, ScopeState
 from ..model.trace import continued, trace_id
-from ..wire.codec import compact, encode
+from ..wire.codec import compact, encode, encode_journal
 
 FORMAT = 1
 MAX_STATE_BYTES = 768 * 1024
@@ -197,8 +197,8 @@ def apply(
     which this owner began to read their topic (`resumed_at`); their outbox entries are dropped.
     Raises `StateTooLarge`; any other error is a mistake of the engine. In both cases nothing has changed.
     """
-    waiting, waiting_bytes = stored.outbox, stored.outbox_bytes
-    if delivered or stored.is_new_epoch:
+    waiting, waiting_bytes, is_new_epoch = stored.outbox, stored.outbox_bytes, stored.is_new_epoch
+    if delivered or is_new_epoch:
         waiting = tuple(
             [
                 entry
@@ -207,29 +207,33 @@ def apply(
             ]
         )
         waiting_bytes = _bytes_of(waiting) if waiting else 0
-    again = waiting if stored.is_new_epoch else ()
+    again = waiting if is_new_epoch else ()
     if source.offset <= stored.fence.get(source.topic, -1):
         return _repeated(stored, again)
     state, effects = step(stored.state, event, policy)
     sequence = stored.sequence + 1
-    journal = encode(_journal_record(stored, source, event, effects, policy, sequence, state.hot.at_ms))
-    outputs = (*_messages(effects, event, source), Output(JOURNAL, journal))
+    journal = encode_journal(_journal_record(stored, source, event, effects, policy, sequence, state.hot.at_ms))
+    outputs: tuple[Output, ...] = (Output(JOURNAL, journal),)
+    sent_bytes = len(journal)
+    if effects.outputs or effects.signals or effects.entries:
+        outputs = (*_messages(effects, event, source), *outputs)
+        sent_bytes = sum([len(output.value) for output in outputs])
     entry = OutboxEntry(sequence, source.topic, source.offset, outputs)
     changed = state.cold is not stored.state.cold
     cold_bytes = _encode(state.cold) if changed or not stored.cold_bytes else stored.cold_bytes
     deferred_bytes = stored.deferred_bytes + len(journal)
-    is_quiet = not (changed or len(outputs) > 1 or stored.is_new_epoch or stored.is_cold_inside)
+    is_quiet = not (changed or len(outputs) > 1 or is_new_epoch or stored.is_cold_inside)
     is_deferred = may_defer and is_quiet and deferred_bytes <= MAX_DEFERRED_BYTES
     after = StoredScope(
         state=state,
         epoch=stored.epoch,
         is_new_epoch=False,
-        is_cold_inside=stored.is_new_epoch,
+        is_cold_inside=is_new_epoch,
         fence={**stored.fence, source.topic: source.offset},
         sequence=sequence,
         head=sha256(journal).digest(),
         outbox=(*waiting, entry),
-        outbox_bytes=waiting_bytes + sum([len(output.value) for output in outputs]),
+        outbox_bytes=waiting_bytes + sent_bytes,
         cold_version=stored.cold_version + changed,
         cold_bytes=cold_bytes,
         deferred_bytes=deferred_bytes if is_deferred else 0,
@@ -239,7 +243,7 @@ def apply(
             stored=after, effects=effects, writes=(), outputs=outputs, sequences=(sequence,), is_deferred=True
         )
     writes = [hot_write(after)]
-    if not stored.is_new_epoch and (changed or stored.is_cold_inside):
+    if not is_new_epoch and (changed or stored.is_cold_inside):
         record = ColdRecord(FORMAT, after.epoch, after.cold_version, cold_bytes, stored.cold_bytes)
         writes.insert(0, (cold_key(state.scope), _encode(record)))
     for key, value in writes:
@@ -422,8 +426,12 @@ def _journal_record(
         alerts=effects.alerts,
         learnings=effects.learnings,
         frontier=effects.frontier,
-        outputs=tuple([output.id for output in effects.outputs]),
-        signals=tuple([message.id for message in (*effects.signals, *effects.entries)]) or UNSET,
+        outputs=tuple([output.id for output in effects.outputs]) if effects.outputs else (),
+        signals=(
+            tuple([message.id for message in (*effects.signals, *effects.entries)])
+            if effects.signals or effects.entries
+            else UNSET
+        ),
         actor=effects.actor,
         policy_hash=policy.hash,
         engine_version=ENGINE_VERSION,

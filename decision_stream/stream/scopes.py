@@ -45,8 +45,8 @@ class Scopes:
     def put(self, scope: str, stored: StoredScope) -> None:
         """Keep what applying an event came to."""
         self._taken_up.add(scope)
+        # Where it was in memory, `get` has just moved it to the end.
         self._decoded[scope] = stored
-        self._decoded.move_to_end(scope)
         if len(self._decoded) > self._kept:
             oldest = next(iter(self._decoded))
             self.before_eviction(oldest)

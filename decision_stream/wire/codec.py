@@ -13,9 +13,12 @@ import msgspec
 from ..model.actuation import Directive
 from ..model.command import Command, ImportPriors, UpdateCatalog
 from ..model.dead_letter import ReasonCode
+from ..model.decision import Proposal
 from ..model.event import Event
+from ..model.insight import Insight
 from ..model.journal import JournalRecord
 from ..model.knowledge import CatalogEntry, Sighting, is_aggregate
+from ..model.outcome import Outcome
 
 MAX_BYTES = 256 * 1024
 FUTURE_TOLERANCE_MS = 5 * 60_000
@@ -42,12 +45,18 @@ class _Version(msgspec.Struct):
 
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
+_in_order = msgspec.json.Encoder().encode
 _version = msgspec.json.Decoder(_Version)
 
 
 def encode(message: Message) -> bytes:
     """Canonical JSON: keys sorted, shortest floats, no blanks; equal messages have equal bytes."""
     return compact(_canonical(message))
+
+
+def encode_journal(record: JournalRecord) -> bytes:
+    """The same bytes as those of `encode`: the journal's fields are in the order of their names as they are."""
+    return compact(_in_order(record))
 
 
 def compact(encoded: bytes) -> bytes:
@@ -71,16 +80,18 @@ def parser(kind: Kind) -> Callable[[bytes | None, bytes | None, int], Event]:
     decision_stream.wire.codec.MalformedMessage: not_json: JSON is malformed: invalid character (byte 4)
     """
     decode = msgspec.json.Decoder(kind).decode
+    may_be_for_aggregates = kind not in (Insight, Proposal, Outcome)
 
     def parse(value: bytes | None, key: bytes | None, timestamp_ms: int) -> Event:
-        body = _body(value)
+        body = value if value and value[0] and len(value) <= MAX_BYTES else _body(value)
         try:
             event = decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
             raise _explained(fault, body) from None
-        if key is not None and key != event.scope.encode():
+        scope = event.scope
+        if key is not None and key != scope.encode():
             raise MalformedMessage(ReasonCode.KEY_MISMATCH, "the record's key is not the scope named in its value")
-        if is_aggregate(event.scope) != _is_for_aggregates(event):
+        if is_aggregate(scope) != (may_be_for_aggregates and _is_for_aggregates(event)):
             raise MalformedMessage(ReasonCode.SEMANTIC, "names with a colon before them are for the engine's own")
         if event.at_ms > timestamp_ms + FUTURE_TOLERANCE_MS:
             raise MalformedMessage(

@@ -12,9 +12,21 @@ from msgspec.structs import replace
 from decision_stream.model.command import Command, Tick
 from decision_stream.model.dead_letter import ReasonCode
 from decision_stream.model.insight import Insight
+from decision_stream.model.journal import (
+    Alert,
+    FrontierPoint,
+    JournalRecord,
+    Learning,
+    Reason,
+    Source,
+    Stage,
+    Transition,
+    Verdict,
+)
 from decision_stream.model.knowledge import ProviderReport, Sighting, Signal
+from decision_stream.model.lifecycle import DecisionState
 from decision_stream.model.outcome import Outcome
-from decision_stream.wire.codec import MAX_BYTES, MalformedMessage, encode, parser
+from decision_stream.wire.codec import MAX_BYTES, MalformedMessage, encode, encode_journal, parser
 from decision_stream.wire.dead_letters import dead_letter, headers_of, read_headers
 from tests.factories import SCOPE, command, insight
 
@@ -42,6 +54,49 @@ def test_equal_messages_have_equal_bytes_with_sorted_keys():
     value = encode(insight(3))
     assert value == encode(insight(3))
     assert list(json.loads(value)) == sorted(json.loads(value))
+
+
+def test_a_journal_record_has_the_canonical_bytes_without_being_sorted():
+    point = FrontierPoint(
+        model="m",
+        quality=0.5,
+        cost_usd=0.1,
+        latency_p95_ms=1.0,
+        samples=1,
+        utility=0.3,
+        standing="in_use",
+        code="c",
+        detail="d",
+    )
+    moved = Transition(
+        decision_id="d", from_state=DecisionState.PENDING, to_state=DecisionState.VALIDATING, reason="r", at_ms=1
+    )
+    record = JournalRecord(
+        id="a/b/c#1",
+        scope=SCOPE,
+        sequence=1,
+        at_ms=1,
+        stage=Stage.EVALUATE,
+        source=Source(topic="insights", partition=0, offset=0),
+        event_id="i",
+        verdict=Verdict.PROPOSED,
+        reasons=(Reason(source="s", code="c", detail="d", value=1.0, limit=2.0),),
+        transitions=(moved,),
+        alerts=(Alert(code="c", detail="d", severity="critical"),),
+        learnings=(Learning(what="w", before=None, after=1.0, decision_id="d"),),
+        frontier=(point,),
+        outputs=("p",),
+        signals=("s",),
+        actor="a",
+        policy_hash="h",
+        engine_version="v",
+        previous_hash="00",
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    )
+    assert encode_journal(record) == encode(record)
+    parts = (record, record.source, *record.reasons, moved, *record.alerts, *record.learnings, point)
+    # Every field of every part is written, or its place would not be compared.
+    assert encode(record).count(b'":') == sum(len(part.__struct_fields__) for part in parts)
 
 
 def test_plain_json_without_key_is_accepted_and_so_is_confluent_framing():
