@@ -22,7 +22,7 @@ SCENARIOS = "; ".join(f"{name}: {meaning}" for name, meaning in MEANING.items())
 
 @app.command()
 def simulate(
-    seeds: Annotated[int, typer.Option(help="Seeds of each scenario, from 5001 on.", min=1, max=10_000)] = 20,
+    seeds: Annotated[int, typer.Option(help="Seeds of each scenario, from 6001 on.", min=1, max=10_000)] = 20,
     days: Annotated[
         int | None, typer.Option(help="Days of each seed.", min=1, max=366, show_default="as the scenario is")
     ] = None,

@@ -5,10 +5,8 @@ from math import log, sqrt
 from ..model.configuration import Configuration
 from ..model.insight import Insight
 from ..model.state import Live
+from ..strategies.apart import FORGETTING, MINUTE_MS
 
-FORGETTING = 0.98
-"""Weight of the past per minute: fifty minutes' worth of memory, so that a price change shows within the hour."""
-MINUTE_MS = 60_000
 REPRICED = log(1.25)
 SURE_ERRORS = 6.0
 """Standard errors of a window's mean cost."""

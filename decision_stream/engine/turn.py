@@ -15,6 +15,7 @@ from ..model.knowledge import CatalogEntry, Sighting, Signal
 from ..model.lifecycle import DecisionState
 from ..model.policy import Policy
 from ..model.state import ClosedDecision, ColdState, HotState, LiveDecision, ScopeState
+from ..strategies.apart import apart
 from .identity import derived_id
 from .lifecycle import OVER, check_move
 
@@ -265,7 +266,9 @@ class Turn:
             from_configuration_id=decision.from_configuration_id,
             to_configuration_id=decision.to_configuration_id,
         )
-        if self.cold.experiment is not None and self.cold.experiment.decision_id == decision.id:
+        experiment = self.cold.experiment
+        if experiment is not None and experiment.decision_id == decision.id:
+            self.hot = replace(self.hot, live=apart(self.hot.live, experiment, self.at_ms))
             self.update(experiment=None)
         counters = self.cold.counters
         self.update(

@@ -19,6 +19,11 @@ P95_ERROR = 2.11
 Sqrt(.95 * .05) / density there.
 """
 IMPACT_LEVEL = 0.95
+_IMPACT_SCORE = 2.228
+"""How many standard errors an impact's interval reaches: Student's t with ten degrees of freedom, two-sided.
+
+How much other hours, a choice by luck or an incident move what comes is itself a rough guess, and so is that error.
+"""
 BETWEEN_HOURS_QUALITY, BETWEEN_HOURS_COST = 0.005, 0.03
 """Standard deviations of logarithms by which one hour's requests differ from the day's.
 
@@ -231,11 +236,16 @@ def _log_spread(estimate: ModelEstimate) -> float:
 
 
 def impact_of_switch(
-    old: ModelEstimate, new: ModelEstimate, quality_error: float = 0.0, latency_error: float = 0.0
+    old: ModelEstimate,
+    new: ModelEstimate,
+    quality_error: float = 0.0,
+    latency_error: float = 0.0,
+    luck: float = 0.0,
 ) -> PredictedImpact:
     """Predicted relative change of each objective over the day to come, with its interval on the log scale.
 
-    Requests of other hours are allowed for. The errors are further ones of the logarithms, known by who asks.
+    Requests of other hours are allowed for. The errors are further ones of the logarithms, known by who asks. `luck`
+    is by how many standard errors the choice of the new model favoured its quality and speed.
     """
     return PredictedImpact(
         quality=_relative(
@@ -244,6 +254,7 @@ def impact_of_switch(
             old.quality_stddev / sqrt(old.samples),
             new.quality_stddev / sqrt(new.samples),
             hypot(BETWEEN_HOURS_QUALITY, quality_error),
+            -luck,
         ),
         cost=_relative(
             old.cost_usd,
@@ -258,21 +269,21 @@ def impact_of_switch(
             old.latency_p95_ms * P95_ERROR * _log_spread(old) / sqrt(old.samples),
             new.latency_p95_ms * P95_ERROR * _log_spread(new) / sqrt(new.samples),
             latency_error,
+            luck,
         ),
     )
 
 
 def _relative(
-    old: float, new: float, old_error: float, new_error: float, between: float = 0.0
+    old: float, new: float, old_error: float, new_error: float, between: float = 0.0, shift: float = 0.0
 ) -> ImpactEstimate | None:
-    """new / old - 1 with an interval on the log scale; None when a value is zero."""
+    """new / old - 1, shifted by so many standard errors, with an interval on the log scale; None for a zero."""
     if old <= 0.0 or new <= 0.0:
         return None
-    ratio = log(new / old)
-    half = NormalDist().inv_cdf(0.5 + IMPACT_LEVEL / 2.0) * sqrt(
-        (old_error / old) ** 2 + (new_error / new) ** 2 + between**2
-    )
+    error = sqrt((old_error / old) ** 2 + (new_error / new) ** 2 + between**2)
+    ratio = log(new / old) + shift * error
+    half = _IMPACT_SCORE * error
     return ImpactEstimate(
-        delta=new / old - 1.0,
+        delta=exp(ratio) - 1.0,
         interval=Interval(low=exp(ratio - half) - 1.0, high=exp(ratio + half) - 1.0, level=IMPACT_LEVEL),
     )

@@ -5,25 +5,31 @@ judge that is strict for a while) is no difference between models. Nobody tells 
 the model in use is taken half way between the hour and what is usual, and as much less surely.
 """
 
-from math import copysign, exp, hypot, log
+from math import copysign, exp, hypot, log, sqrt
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..model.metrics import ModelEstimate
 from ..model.policy import ParetoPolicy
-from ..model.state import HotState
+from ..model.state import Alarm, HotState
 from ..stats import like_load
 from .estimates import Scored, log_errors, scored_once, worth
 from .limits import LATENCY, QUALITY
 
 CHANCE = 2.0
 """Standard errors that are no distance."""
+UNSURE = 0.25
+"""Of a loss whose alarm fires, the standard error as a share of it: an alarm hears what is large at the time, and an
+incident may grow or end."""
 _LEAST = 1e-6
 
 
 class LikeTimes(Struct, frozen=True, gc=False, kw_only=True):
-    """The model in use half way to the usual; `quality` and `latency` are the errors that this adds to logarithms."""
+    """The model in use as the others are known; `quality` and `latency` are further errors of what is predicted.
+
+    They are standard errors of logarithms, beyond those of the estimate.
+    """
 
     current: Scored
     quality: float = 0.0
@@ -33,20 +39,26 @@ class LikeTimes(Struct, frozen=True, gc=False, kw_only=True):
 def like_times(estimate: ModelEstimate, hot: HotState, rules: ParetoPolicy) -> LikeTimes:
     """What the last hour says of the model in use, held against what is usual of it.
 
-    A metric whose alarm fires is taken as it is: then the loss is the model's own, or no comparison is made at all. So
-    is a distance that chance explains.
+    A metric whose alarm fires is taken as it is, quality since the alarm began to rise: then the loss is the model's
+    own, or no comparison is made at all. How the loss goes on is not known. A distance that chance explains is none.
     """
     alarm = hot.alarms.get(QUALITY)
-    quality = latency = 0.0
+    quality = latency = lost = 0.0
+    if alarm is not None and alarm.firing_windows:
+        estimate = _since_onset(estimate, alarm, hot)
     quality_error, _, latency_error = log_errors(estimate)
-    if alarm is not None and not alarm.firing_windows and alarm.baseline.count and alarm.baseline.mean < 1.0:
-        quality = _half(log(max(estimate.quality, _LEAST) / max(1.0 - alarm.baseline.mean, _LEAST)), quality_error)
+    if alarm is not None and alarm.baseline.count and alarm.baseline.mean < 1.0:
+        distance = log(max(estimate.quality, _LEAST) / max(1.0 - alarm.baseline.mean, _LEAST))
+        if alarm.firing_windows:
+            lost = UNSURE * max(0.0, -distance)
+        else:
+            quality = _half(distance, quality_error)
     alarm = hot.alarms.get(LATENCY)
     if alarm is not None and not alarm.firing_windows and estimate.latency_p95_ms > 0.0:
         usual = like_load.over_all(alarm.loads)
         latency = 0.0 if usual is None else _half(log(estimate.latency_p95_ms) - usual, latency_error)
     if not (quality or latency):
-        return LikeTimes(current=scored_once(estimate, rules))
+        return LikeTimes(current=scored_once(estimate, rules), quality=lost)
     current = scored_once(_moved(estimate, quality, latency), rules)
     # On the far side of the middle lies what is usual; the hour lies as far on this side.
     quality_apart = latency_apart = 0.0
@@ -58,7 +70,23 @@ def like_times(estimate: ModelEstimate, hot: HotState, rules: ParetoPolicy) -> L
         latency_apart = current.terms[2] - worth(rules.latency_range, usual, rules.weights.latency)[0]
     # Cost does not move.
     error = hypot(current.error, quality_apart, 0.0, latency_apart)
-    return LikeTimes(current=replace(current, error=error), quality=abs(quality), latency=abs(latency))
+    return LikeTimes(current=replace(current, error=error), quality=abs(quality) + lost, latency=abs(latency))
+
+
+def _since_onset(estimate: ModelEstimate, alarm: Alarm, hot: HotState) -> ModelEstimate:
+    """The quality as it is since its alarm began to rise: the hour's mean is half of what was before.
+
+    As it is where that was longer ago than the measurements reach, or where no loss was followed.
+    """
+    company, live = hot.company, hot.live
+    if company is None or not 0 < company.windows < live.weight or not alarm.baseline.count:
+        return estimate
+    quality = 1.0 - alarm.baseline.mean - company.excused - company.lost / company.windows
+    if not 0.0 < quality < estimate.quality:
+        return estimate
+    # The errors of an estimate go with its samples: fewer scores are a larger spread.
+    spread = live.quality_stddev * sqrt(live.weight / company.windows)
+    return replace(estimate, quality=quality, quality_stddev=min(1.0, spread))
 
 
 def _half(distance: float, error: float) -> float:

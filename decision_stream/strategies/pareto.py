@@ -16,10 +16,12 @@ from ..model.configuration import ConfigurationChanges, ModelChange
 from ..model.decision import Alternative, Evidence, Interval, ModelSwitch, PredictedImpact
 from ..model.insight import Insight, Recommendation
 from ..model.journal import Reason
+from ..model.metrics import ModelEstimate
 from ..model.policy import ParetoPolicy, Policy
 from ..model.state import HotState
 from ..stats import confidence_sequence
 from .allowance import harms
+from .apart import apart
 from .company import is_comparable
 from .estimates import PARTS, Scored, estimate_in_use, impact_of_switch
 from .frontier import points, reason_of, survey
@@ -31,6 +33,13 @@ from .situation import cost_pressure, performance_degradation, since_change_ms
 LOOK_MS = 5 * 60_000
 SETTLED_WEIGHT = 45.0
 """Effective windows after which the measurements of the model in use change little any more (of at most 50)."""
+
+LUCK = 0.5
+"""Standard errors by which the chosen model's quality and speed are overestimated.
+
+Of several models, looked at again and again, one is taken when its estimates are good and its bounds are within the
+constraints, so that it is mostly one whose errors are kind: the optimizer's curse (Smith & Winkler 2006).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ class Pareto:
             return Opinion(reasons=_NO_OCCASION)
         if not is_comparable(view.state.hot, view.insight, view.policy):
             return Opinion(reasons=_NOT_COMPARABLE)
-        estimate = estimate_in_use(view.state.hot.live, view.configuration.model)
+        estimate = _in_use(view)
         if estimate is None or estimate.samples < rules.min_samples:
             samples = 0 if estimate is None else estimate.samples
             return _silent("too_little_data", "of the model in use", samples, rules.min_samples)
@@ -96,6 +105,14 @@ class Pareto:
         return Opinion(ideas=(idea,), reasons=reasons, frontier=picture or points(current, places))
 
 
+def _in_use(view: View) -> ModelEstimate | None:
+    """The model in use, apart from what an experiment serves beside it."""
+    live, experiment = view.state.hot.live, view.state.cold.experiment
+    if experiment is not None:
+        live = apart(live, experiment, view.at_ms)
+    return estimate_in_use(live, view.configuration.model)
+
+
 class _Choice(Struct, frozen=True, gc=False, kw_only=True):
     """The candidate to switch to, None where there is none, its predicted impact, and why those before it are out."""
 
@@ -114,7 +131,7 @@ def _chosen(ranked: list[Scored], known: LikeTimes, view: View) -> _Choice:
         if gain - radius < rules.min_gain:
             detail = f"{name} over {current.estimate.model}, give or take {radius:.4f}"
             return _Choice(out=(_reason("gain_not_proven", detail, gain, rules.min_gain), *out))
-        impact = impact_of_switch(current.estimate, candidate.estimate, known.quality, known.latency)
+        impact = impact_of_switch(current.estimate, candidate.estimate, known.quality, known.latency, LUCK)
         broken = _broken(impact, view.policy)
         if broken is None:
             return _Choice(best=candidate, impact=impact, out=tuple(out))

@@ -24,7 +24,7 @@ RESET_MS = START_MS + DAY_MS
 # 200 requests a minute at 0.02 USD are 5,760 USD a day.
 AMPLE = Budget(daily_limit_usd=10_000.0, spent_usd=0.0, resets_at_ms=RESET_MS)
 TIGHT = replace(AMPLE, daily_limit_usd=5_000.0)
-DEARER = estimate("better", quality=0.97, cost_usd=0.0205, p95_ms=1_000.0, samples=20_000)
+DEARER = estimate("better", quality=0.97, cost_usd=0.0202, p95_ms=1_000.0, samples=20_000)
 DARING = Policy(safety=SafetyPolicy(min_improvement=0.0))
 
 

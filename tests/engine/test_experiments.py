@@ -428,3 +428,18 @@ def test_a_cheaper_setting_is_adopted_only_where_quality_is_kept(quality, adopte
 def test_without_parameters_nothing_is_tuned():
     lab = Lab({CONTROL: 0.8}).run(20)
     assert "no_parameters" in lab.route.codes()
+
+
+def test_when_an_experiment_ends_the_measurements_are_those_of_the_control():
+    lab = Lab({CONTROL: 0.8, "same": 0.8}, replace(POLICY, ab_testing=replace(RULES, min_effect=0.005)))
+    lab.costs = {"same": 0.01}
+    # Insights tell of all that is served, evenly split: a quarter less than the control costs.
+    lab.run(40).offer("same").run(30)
+    assert lab.cold.experiment is not None
+    shown = lab.route.state.hot.live
+    lab.route.tell(command(lab.minute + 0.5, Revert(decision_id=lab.cold.experiment.decision_id)))
+    assert lab.cold.experiment is None
+    found = lab.route.state.hot.live
+    within = 1.0 - 0.98**29.5
+    assert found.cost_usd == pytest.approx(shown.cost_usd * (0.02 / 0.015) ** within, rel=0.01)
+    assert found.quality == pytest.approx(shown.quality, abs=0.01) and found.weight == shown.weight

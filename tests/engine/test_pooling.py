@@ -41,7 +41,7 @@ def switched(neighbours: Neighbours, scope: str, *, quality: float) -> None:
 
 
 def proposed(neighbours: Neighbours, scope: str) -> list[str]:
-    for minute in range(200, 206):
+    for minute in range(200, 212):
         neighbours.tell(insight(minute, scope=scope, candidates=GUESS))
     return neighbours[scope].kinds
 

@@ -145,10 +145,10 @@ def test_the_report_stands_alone_and_shows_what_it_must(told):
 
 def test_the_page_and_the_document_tell_the_same(told):
     page, document = told[0][1].decode(), json.loads(told[0][2])
-    assert set(document["scenarios"]) == set(ScenarioName) and document["seeds"] == [5001, 5002]
+    assert set(document["scenarios"]) == set(ScenarioName) and document["seeds"] == [6001, 6002]
     for bar in document["bars"]:
         assert f"| {bar['name']} | {bar['wanted']} | {bar['found']} |" in page
-    assert "5001 to 5002" in page and "decision-stream simulate --seeds 2 --days 1 --scopes 1`" in page
+    assert "6001 to 6002" in page and "decision-stream simulate --seeds 2 --days 1 --scopes 1`" in page
 
 
 @pytest.mark.parametrize(

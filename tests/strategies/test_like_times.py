@@ -3,13 +3,14 @@
 from math import exp, log
 
 import pytest
+from msgspec.structs import replace
 
 from decision_stream.model.policy import ParetoPolicy
-from decision_stream.model.state import Alarm, HotState
+from decision_stream.model.state import Alarm, Company, HotState, Live
 from decision_stream.stats import like_load
 from decision_stream.stats.moments import Moments
 from decision_stream.strategies.estimates import impact_of_switch, scored
-from decision_stream.strategies.like_times import CHANCE, like_times
+from decision_stream.strategies.like_times import CHANCE, UNSURE, like_times
 from decision_stream.strategies.limits import LATENCY, QUALITY
 from tests.factories import estimate
 
@@ -30,11 +31,13 @@ def hot(*, quality: float = 0.76, p95_ms: float = HOUR.latency_p95_ms, firing: i
     )
 
 
-@pytest.mark.parametrize("known", [HotState(), hot(), hot(quality=0.80, p95_ms=900.0, firing=3)])
-def test_what_is_usual_or_not_known_or_has_its_alarm_is_taken_as_it_is(known):
+@pytest.mark.parametrize(
+    ("known", "error"), [(HotState(), 0.0), (hot(), 0.0), (hot(quality=0.80, p95_ms=900.0, firing=3), 0.0128)]
+)
+def test_what_is_usual_or_not_known_or_has_its_alarm_is_taken_as_it_is(known, error):
     found = like_times(HOUR, known, RULES)
     assert found.current == scored(HOUR, RULES)
-    assert found.quality == found.latency == 0.0
+    assert found.quality == pytest.approx(error, abs=1e-4) and found.latency == 0.0
 
 
 def test_a_strict_hour_is_met_half_way():
@@ -68,3 +71,27 @@ def test_what_chance_explains_is_no_distance():
     spread = few.quality_stddev / 200**0.5 / few.quality
     usual = 0.76 * exp(0.9 * CHANCE * spread)
     assert like_times(few, hot(quality=usual), RULES).quality == 0.0
+
+
+def fell(windows: int, weight: float = 10.0, firing: int = 3) -> HotState:
+    """A route of 0.80 whose quality lies at 0.70 since so many windows, of which its alarm fires in the last."""
+    return replace(
+        hot(quality=0.80, firing=firing),
+        live=Live(weight=weight, quality=HOUR.quality, quality_stddev=0.2, quality_samples=HOUR.samples),
+        company=Company(others=2, windows=windows, lost=0.10 * windows),
+    )
+
+
+def test_after_an_alarm_the_loss_is_counted_from_its_onset():
+    """The hour's mean is still half of what was before, and would promise half of what leaving the model gains."""
+    found = like_times(HOUR, fell(4), RULES).current.estimate
+    assert found.quality == pytest.approx(0.70)
+    assert found.quality_stddev == pytest.approx(0.2 * 2.5**0.5)
+    assert (found.cost_usd, found.samples) == (HOUR.cost_usd, HOUR.samples)
+    assert like_times(HOUR, fell(4), RULES).quality == pytest.approx(UNSURE * log(0.80 / 0.70))
+
+
+@pytest.mark.parametrize("known", [fell(4, firing=0), fell(0), fell(12), replace(fell(4), company=None)])
+def test_without_an_onset_within_the_hour_the_hour_is_taken_as_it_is(known):
+    found = like_times(HOUR, known, RULES).current.estimate
+    assert found.quality >= HOUR.quality and found.quality_stddev == HOUR.quality_stddev

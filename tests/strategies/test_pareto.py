@@ -1,6 +1,7 @@
 """The Pareto strategy: proven gains only, rankings that units and bystanders cannot change."""
 
 from itertools import pairwise
+from math import log, log1p
 from random import Random
 
 import pytest
@@ -11,9 +12,9 @@ from decision_stream.engine.step import step
 from decision_stream.model.metrics import Cost
 from decision_stream.model.policy import ParetoPolicy, Policy
 from decision_stream.model.state import ColdState, Company, ConfigurationVersion, HotState, Live, ScopeState
-from decision_stream.strategies.estimates import scored
+from decision_stream.strategies.estimates import impact_of_switch, scored
 from decision_stream.strategies.frontier import probability_of_domination
-from decision_stream.strategies.pareto import Pareto
+from decision_stream.strategies.pareto import LUCK, Pareto
 from decision_stream.strategies.protocol import View
 from tests.factories import PREMIUM, SCOPE, START_MS, estimate, insight
 
@@ -204,3 +205,34 @@ def test_a_settled_route_is_looked_at_every_five_minutes_and_at_once_when_there_
     assert len(settled) == 8 and 151 in settled
     regular = [minute for minute in settled if minute != 151]
     assert {b - a for a, b in pairwise(regular)} == {5}
+
+
+def chosen_by_luck(rng: Random, luck: float) -> float | None:
+    """Where the truth lies in the interval of the first switch that the constraints allow, -1 and 1 being its ends.
+
+    Of three models, each a little worse than the one in use, sixty scores come in every hour. None without a switch.
+    """
+    in_use = estimate("premium", quality=0.90, samples=20_000)
+    truths = [rng.gauss(0.87, 0.01) for _ in range(3)]
+    sums = [0.0, 0.0, 0.0]
+    for hour in range(1, 25):
+        sums = [total + 60 * truth + rng.gauss(0.0, 0.2 * 60**0.5) for total, truth in zip(sums, truths, strict=True)]
+        means = [min(1.0, total / (60 * hour)) for total in sums]
+        best = max(range(3), key=means.__getitem__)
+        told = impact_of_switch(in_use, estimate("rival", quality=means[best], samples=60 * hour), luck=luck).quality
+        if hour < 3 or means[best] < 0.98 * 0.90 or told.interval.low < -0.05:
+            continue
+        low, high, truth = log1p(told.interval.low), log1p(told.interval.high), log(truths[best] / 0.90)
+        return (2.0 * truth - low - high) / (high - low)
+    return None
+
+
+def test_the_impact_of_the_one_that_is_chosen_is_no_better_than_it_says():
+    """What is chosen among several, for its good estimates, is mostly one whose errors were kind."""
+    found = {}
+    for luck in (0.0, LUCK):
+        rng = Random(6_101)
+        found[luck] = [it for _ in range(1_500) if (it := chosen_by_luck(rng, luck)) is not None]
+    centres = {luck: sum(places) / len(places) for luck, places in found.items()}
+    assert centres[0.0] < -0.4 < 1.5 * centres[LUCK] < 0.0
+    assert sum(abs(place) <= 1.0 for place in found[LUCK]) / len(found[LUCK]) >= 0.95

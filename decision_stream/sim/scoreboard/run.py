@@ -8,7 +8,7 @@ from ...model.policy import Policy
 from .scenarios import ScenarioName
 from .season import Season, play
 
-FIRST_SEED = 5_001
+FIRST_SEED = 6_001
 """Seeds below were looked at while the engine was mended; what is published is judged on others."""
 
 
