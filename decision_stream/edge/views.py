@@ -167,7 +167,7 @@ def arm_view(sample: ArmSample) -> dict[str, Any]:
 def frontier_view(stored: StoredScope, policy: Policy) -> dict[str, Any]:
     """What is known of each model on the scope, and which of them no other beats in everything by their means."""
     hot, cold = stored.state.hot, stored.state.cold
-    known = known_models(policy, cold, hot.at_ms, hot.live)
+    known = dict(known_models(policy, cold, hot.at_ms, hot.live))
     if cold.configuration and (in_use := estimate_in_use(hot.live, cold.configuration.model)):
         known[in_use.model] = in_use
     estimates = [known[name] for name in sorted(known)]

@@ -35,7 +35,7 @@ def _rise_of(turn: Turn, challenger: ConfigurationChanges) -> float:
     known = known_models(turn.policy, turn.cold, turn.at_ms, turn.hot.live)
     present_usd = turn.hot.live.cost_usd
     model = challenger.model.new if challenger.model and challenger.facets == (Facet.MODEL,) else None
-    if model in known and present_usd > 0.0:
+    if model is not None and model in known and present_usd > 0.0:
         return max(0.0, known[model].cost_usd / present_usd - 1.0)
     return turn.policy.safety.max_cost_increase
 

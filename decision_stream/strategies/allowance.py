@@ -19,8 +19,9 @@ def least_share(cold: ColdState, rules: ParetoPolicy) -> float:
     >>> [round(least_share(cold, ParetoPolicy()), 3) for cold in (ColdState(), ColdState(history=(version,)))]
     [0.98, 0.995]
     """
-    stands = min(0.0, cold.history[-1].quality) if cold.history else 0.0
-    return min(1.0, (1.0 - rules.max_quality_loss) / exp(stands))
+    stands = cold.history[-1].quality if cold.history else 0.0
+    kept = 1.0 - rules.max_quality_loss
+    return kept if stands >= 0.0 else min(1.0, kept / exp(stands))
 
 
 def harms(impact: PredictedImpact, safety: SafetyPolicy) -> tuple[tuple[str, float | None, float], ...]:

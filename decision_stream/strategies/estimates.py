@@ -37,22 +37,29 @@ PARTS = ("quality", "cost", "latency")
 _Three = tuple[float, float, float]
 
 
-class Scored(Struct, frozen=True, gc=False, kw_only=True):
-    """An estimate with its utility in [0, 1] and the standard error of that.
+class Score(Struct, frozen=True, gc=False):
+    """The utility of an estimate, in [0, 1], and the standard error of that.
 
     `terms` are the parts of the utility that quality, cost and latency bring, and sum up to it; `errors` the standard
     errors of the three objectives themselves; `worst` what each of them is no worse than with probability `SURE`.
+    """
+
+    utility: float
+    error: float
+    terms: _Three
+    errors: _Three
+    worst: _Three
+
+
+class Scored(Struct, frozen=True, gc=False, kw_only=True):
+    """An estimate with its score.
 
     `code` says why a candidate is out; it is empty for a feasible one that nobody dominates. `value` and `limit` are
     the numbers behind the code; `detail` names the model that dominates.
     """
 
     estimate: ModelEstimate
-    utility: float
-    error: float
-    terms: _Three
-    errors: _Three
-    worst: _Three
+    score: Score
     code: str = ""
     detail: str = ""
     value: float | None = None
@@ -61,6 +68,14 @@ class Scored(Struct, frozen=True, gc=False, kw_only=True):
     @property
     def model(self) -> str:
         return self.estimate.model
+
+    @property
+    def utility(self) -> float:
+        return self.score.utility
+
+    @property
+    def error(self) -> float:
+        return self.score.error
 
 
 def estimate_in_use(live: Live, model: str) -> ModelEstimate | None:
@@ -171,26 +186,15 @@ def pooled(told: ModelEstimate, measured: ModelEstimate) -> ModelEstimate:
 
 
 def scored(estimate: ModelEstimate, rules: ParetoPolicy) -> Scored:
-    """Weighted sum of the objectives on their fixed ranges, with its standard error by the delta method.
-
-    An estimate outlives many insights, so its numbers under the same rules are remembered beside it; not the score,
-    which names the estimate and would tie a knot for the collector.
-    """
+    """An estimate that outlives many insights with its score, which is remembered beside it under the same rules."""
     known = estimate.__dict__.get(_SCORED)
     if known is None or known[0] is not rules:
-        known = estimate.__dict__[_SCORED] = (rules, _score(estimate, rules))
-    utility, error, terms, errors, worst = known[1]
-    return Scored(estimate=estimate, utility=utility, error=error, terms=terms, errors=errors, worst=worst)
+        known = estimate.__dict__[_SCORED] = (rules, score_of(estimate, rules))
+    return Scored(estimate=estimate, score=known[1])
 
 
-def scored_once(estimate: ModelEstimate, rules: ParetoPolicy) -> Scored:
-    """The same of an estimate that is made anew at every insight: nothing is remembered."""
-    utility, error, terms, errors, worst = _score(estimate, rules)
-    return Scored(estimate=estimate, utility=utility, error=error, terms=terms, errors=errors, worst=worst)
-
-
-def _score(estimate: ModelEstimate, rules: ParetoPolicy) -> tuple[float, float, _Three, _Three, _Three]:
-    """Utility and its error, the terms, and of the objectives the errors and what is worst."""
+def score_of(estimate: ModelEstimate, rules: ParetoPolicy) -> Score:
+    """Weighted sum of the objectives on their fixed ranges, with its standard error by the delta method."""
     quality, cost_usd, latency_ms = estimate.quality, estimate.cost_usd, estimate.latency_p95_ms
     root = sqrt(estimate.samples or 1)
     quality_error = estimate.quality_stddev / root
@@ -203,7 +207,7 @@ def _score(estimate: ModelEstimate, rules: ParetoPolicy) -> tuple[float, float, 
     variance = (
         (quality_slope * quality_error) ** 2 + (cost_slope * cost_error) ** 2 + (latency_slope * latency_error) ** 2
     )
-    return (
+    return Score(
         quality_term + cost_term + latency_term,
         sqrt(variance),
         (quality_term, cost_term, latency_term),

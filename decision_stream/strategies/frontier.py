@@ -37,11 +37,11 @@ def survey(view: View, current: Scored, rules: ParetoPolicy) -> list[Scored]:
         places.append(place)
         if not place.code:
             feasible.append(place)
-            quality, cost_usd = place.estimate.quality, place.estimate.cost_usd
-            if quality > best:
-                best = quality
-            if cost_usd < cheapest:
-                cheapest = cost_usd
+            estimate = place.estimate
+            if estimate.quality > best:
+                best = estimate.quality
+            if estimate.cost_usd < cheapest:
+                cheapest = estimate.cost_usd
     if len(feasible) < 2:
         return places
     # Who is best or cheapest is dominated by none: mostly that settles it.
@@ -61,7 +61,7 @@ def probability_of_domination(one: Scored, other: Scored) -> float:
     a, b = one.estimate, other.estimate
     gains = (a.quality - b.quality, b.cost_usd - a.cost_usd, b.latency_p95_ms - a.latency_p95_ms)
     probability = 1.0
-    for gain, error_a, error_b in zip(gains, one.errors, other.errors, strict=True):
+    for gain, error_a, error_b in zip(gains, one.score.errors, other.score.errors, strict=True):
         error = sqrt(error_a**2 + error_b**2)
         probability *= _NORMAL.cdf(gain / error) if error > 0.0 else float(gain > 0.0)
     return probability
@@ -104,7 +104,7 @@ def _limits(view: View, current: Scored, rules: ParetoPolicy) -> _Limits:
 
 def _placed(candidate: Scored, limits: _Limits) -> Scored:
     estimate = candidate.estimate
-    quality, cost_usd, latency_ms = candidate.worst
+    quality, cost_usd, latency_ms = candidate.score.worst
     if estimate.samples < limits.samples:
         return _out(candidate, "too_little_data", float(estimate.samples), float(limits.samples))
     if quality < limits.quality:

@@ -14,7 +14,7 @@ from ..model.metrics import ModelEstimate
 from ..model.policy import ParetoPolicy
 from ..model.state import Alarm, HotState
 from ..stats import like_load
-from .estimates import Scored, log_errors, scored_once, worth
+from .estimates import Scored, log_errors, score_of, worth
 from .limits import LATENCY, QUALITY
 
 CHANCE = 2.0
@@ -58,19 +58,20 @@ def like_times(estimate: ModelEstimate, hot: HotState, rules: ParetoPolicy) -> L
         usual = like_load.over_all(alarm.loads)
         latency = 0.0 if usual is None else _half(log(estimate.latency_p95_ms) - usual, latency_error)
     if not (quality or latency):
-        return LikeTimes(current=scored_once(estimate, rules), quality=lost)
-    current = scored_once(_moved(estimate, quality, latency), rules)
+        return LikeTimes(current=Scored(estimate=estimate, score=score_of(estimate, rules)), quality=lost)
+    moved = _moved(estimate, quality, latency)
+    score = score_of(moved, rules)
     # On the far side of the middle lies what is usual; the hour lies as far on this side.
     quality_apart = latency_apart = 0.0
     if quality:
         usual = min(1.0, estimate.quality * exp(-2.0 * quality))
-        quality_apart = current.terms[0] - worth(rules.quality_range, usual, rules.weights.quality)[0]
+        quality_apart = score.terms[0] - worth(rules.quality_range, usual, rules.weights.quality)[0]
     if latency:
         usual = estimate.latency_p95_ms * exp(-2.0 * latency)
-        latency_apart = current.terms[2] - worth(rules.latency_range, usual, rules.weights.latency)[0]
+        latency_apart = score.terms[2] - worth(rules.latency_range, usual, rules.weights.latency)[0]
     # Cost does not move.
-    error = hypot(current.error, quality_apart, 0.0, latency_apart)
-    return LikeTimes(current=replace(current, error=error), quality=abs(quality) + lost, latency=abs(latency))
+    score = replace(score, error=hypot(score.error, quality_apart, 0.0, latency_apart))
+    return LikeTimes(current=Scored(estimate=moved, score=score), quality=abs(quality) + lost, latency=abs(latency))
 
 
 def _since_onset(estimate: ModelEstimate, alarm: Alarm, hot: HotState) -> ModelEstimate:

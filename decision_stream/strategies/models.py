@@ -1,5 +1,7 @@
 """What is known of each model on a scope: what catalogue and analyzer say, with what ramps measured not long ago."""
 
+from collections.abc import Mapping
+
 from msgspec import UNSET
 
 from ..model.metrics import ModelEstimate
@@ -11,7 +13,7 @@ from .priors import refined
 NOT_MEASURED = Live()
 
 
-def known_models(policy: Policy, cold: ColdState, at_ms: int, live: Live = NOT_MEASURED) -> dict[str, ModelEstimate]:
+def known_models(policy: Policy, cold: ColdState, at_ms: int, live: Live = NOT_MEASURED) -> Mapping[str, ModelEstimate]:
     """The best word on each model, by name. A word on the scope goes before the catalogue's.
 
     The catalogue is what operators told the engine, else the policy's. A retired model is not known, unless it is in
@@ -20,15 +22,18 @@ def known_models(policy: Policy, cold: ColdState, at_ms: int, live: Live = NOT_M
     >>> known_models(Policy(), ColdState(), 0)
     {}
     """
+    knowledge = cold.knowledge
+    catalog = knowledge.catalog
+    if not (policy.catalog or catalog or knowledge.priors or cold.measured):
+        return cold.estimates
     known = {estimate.model: estimate for estimate in policy.catalog}
-    catalog = cold.knowledge.catalog
     if catalog:
         known |= {model: entry.estimate for model, entry in catalog.items()}
     known |= cold.estimates
-    if cold.knowledge.priors and cold.configuration is not None:
+    if knowledge.priors and cold.configuration is not None:
         in_use = estimate_in_use(live, cold.configuration.model)
         if in_use is not None:
-            known = refined(known, in_use, cold.knowledge.priors)
+            known = refined(known, in_use, knowledge.priors)
     for model, measured in cold.measured.items():
         if at_ms - measured.at_ms <= policy.pareto.measured_for_ms:
             told = known.get(model)

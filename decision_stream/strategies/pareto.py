@@ -150,7 +150,7 @@ def _broken(impact: PredictedImpact, policy: Policy) -> Reason | None:
 
 
 def _utility(it: Scored) -> float:
-    return it.utility
+    return it.score.utility
 
 
 def _occasion(view: View) -> str | None:
@@ -226,7 +226,8 @@ def _idea(
                 interval=Interval(low=gain - radius, high=gain + radius, level=1.0 - rules.alpha),
                 error_budget=rules.alpha,
                 contributions={
-                    part: after - before for part, before, after in zip(PARTS, base.terms, best.terms, strict=True)
+                    part: after - before
+                    for part, before, after in zip(PARTS, base.score.terms, best.score.terms, strict=True)
                 },
             ),
         ),
