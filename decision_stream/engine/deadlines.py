@@ -11,11 +11,13 @@ from .turn import Turn
 
 def pass_time(turn: Turn) -> None:
     """Act on every deadline that engine time has reached."""
-    now_ms = turn.at_ms
-    if turn.cold.pending and any(pending.deadline_ms <= now_ms for pending in turn.cold.pending):
+    now_ms, cold = turn.at_ms, turn.cold
+    if cold.pending and any(pending.deadline_ms <= now_ms for pending in turn.cold.pending):
         turn.update(pending=tuple(pending for pending in turn.cold.pending if pending.deadline_ms > now_ms))
-    breaker.wake(turn)
-    recovery.pass_time(turn)
+    if cold.breaker.until_ms:
+        breaker.wake(turn)
+    if cold.recovery is not None:
+        recovery.pass_time(turn)
     for live in turn.cold.live:
         current = turn.live(live.decision.id)
         # An earlier one of this loop may have moved or closed it.

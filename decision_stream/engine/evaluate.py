@@ -27,7 +27,8 @@ MAX_ALTERNATIVES = 40
 def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = STRATEGIES) -> Effects:
     """Step of the evaluate stage; `strategies` is for tests of isolation."""
     pass_time(turn)
-    _adopt(turn, insight)
+    if turn.cold.configuration is None:
+        _adopt(turn, insight)
     configuration = turn.cold.configuration
     if configuration is None:
         turn.refuse("engine", "no_configuration", "no insight has told this scope's configuration yet")
@@ -35,15 +36,16 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
     if turn.hot.windows and insight.at_ms <= turn.hot.insight_at_ms:
         turn.refuse("engine", "late_insight", "this window or a later one was already evaluated")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
-    policy, ever_failed = turn.policy, turn.cold.strategies
-    asked = tuple([it for it in strategies if (it.is_enabled(policy) and not ever_failed) or _is_asked(turn, it)])
+    asked = strategies
+    if turn.cold.strategies or not turn.policy.has_all_strategies:
+        asked = tuple([it for it in strategies if _is_asked(turn, it)])
     known, purse = turn.cold.estimates, turn.hot.purse
     is_measured = measures(insight, configuration) or _is_being_ramped(turn, insight)
     asked = _take_in(turn, insight, asked, is_measured)
-    budget.tell(turn, was_over=purse is not None and purse.is_over)
-    if policy.knowledge.enabled:
-        tell.presence(turn)
-        tell.experience(turn)
+    if turn.hot.purse is not None:
+        budget.tell(turn, was_over=purse is not None and purse.is_over)
+    if turn.policy.knowledge.enabled:
+        tell.renewed(turn)
         tell.health(turn)
         slots.keep(turn)
     if turn.cold.route_broken_until_ms:
@@ -53,7 +55,8 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
         turn.refuse("engine", "other_configuration", "the window measured another configuration than the one in use")
         return turn.effects(Stage.EVALUATE, Verdict.NO_DECISION)
 
-    recovery.look(turn)
+    if turn.cold.recovery is not None:
+        recovery.look(turn)
     if insight.recommendations:
         turn.explain(tuple(not_understood(insight)))
     candidates = _ask(turn, insight, asked, is_news=turn.cold.estimates is not known)
@@ -70,7 +73,7 @@ def evaluate(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...] = ST
 
 def _adopt(turn: Turn, insight: Insight) -> None:
     """Take the configuration of a scope never seen before from its first insight that tells one."""
-    if turn.cold.configuration is None and insight.configuration is not None:
+    if insight.configuration is not None:
         version = ConfigurationVersion(configuration=insight.configuration, since_ms=turn.at_ms, healthy=True)
         turn.update(configuration=insight.configuration, history=(version,))
         turn.learned("configuration_adopted", None, None)
@@ -103,7 +106,7 @@ def _take_in(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...], is_
         insight_at_ms=insight.at_ms,
         served=before.served + insight.performance.requests,
         live=taken_in(before.live, insight) if is_pure else before.live,
-        purse=observed(before.purse, insight, turn.at_ms),
+        purse=observed(before.purse, insight, turn.at_ms) if insight.budget or before.purse else None,
     )
     if is_ours:
         for strategy in strategies:
@@ -164,13 +167,14 @@ def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...], *, is_n
         is_news=is_news,
     )
     candidates: list[Candidate] = []
+    ever_failed = bool(turn.cold.strategies)
     for strategy in strategies:
         try:
             opinion = strategy.propose(view)
         except Exception as fault:
             isolation.failed(turn, strategy.name, fault)
             continue
-        if turn.cold.strategies:
+        if ever_failed:
             isolation.succeeded(turn, strategy.name)
         turn.explain(opinion.reasons)
         if opinion.frontier:

@@ -25,15 +25,16 @@ def taken_in(live: Live, insight: Insight) -> Live:
     quality_rate = quality.samples / samples if samples > 0.0 else 0.0
     # A price moves at once and has nearly no noise: what was paid before says nothing of it.
     cost_rate = 1.0 if _is_repriced(live.cost_usd, insight) else rate
+    old, new, old_usd, new_usd = live.quality_stddev, quality.stddev, live.cost_stddev_usd, cost.stddev_usd
     # Averages are written out: this runs at every insight, and a call costs more than what is in it.
     return Live(
         weight=weight,
         requests=live.requests * kept + performance.requests,
         quality=live.quality + (quality.score - live.quality) * quality_rate,
-        quality_stddev=_mixed_deviation(live.quality_stddev, quality.stddev, quality_rate),
+        quality_stddev=sqrt(old * old + (new * new - old * old) * quality_rate),
         quality_samples=samples,
         cost_usd=live.cost_usd + (cost.per_request_usd - live.cost_usd) * cost_rate,
-        cost_stddev_usd=_mixed_deviation(live.cost_stddev_usd, cost.stddev_usd, cost_rate),
+        cost_stddev_usd=sqrt(old_usd * old_usd + (new_usd * new_usd - old_usd * old_usd) * cost_rate),
         latency_p50_ms=live.latency_p50_ms + (performance.latency_p50_ms - live.latency_p50_ms) * rate,
         latency_p95_ms=live.latency_p95_ms + (performance.latency_p95_ms - live.latency_p95_ms) * rate,
         error_rate=live.error_rate + (performance.error_rate - live.error_rate) * rate,
@@ -52,7 +53,3 @@ def _is_repriced(known_usd: float, insight: Insight) -> bool:
 def measures(insight: Insight, configuration: Configuration) -> bool:
     """Whether the insight speaks of this configuration; an insight that names none is taken at its word."""
     return insight.configuration is None or insight.configuration == configuration
-
-
-def _mixed_deviation(old: float, new: float, rate: float) -> float:
-    return sqrt(old * old + (new * new - old * old) * rate)

@@ -30,13 +30,19 @@ SHARED = (Metric.QUALITY.value, Metric.ERRORS.value, Metric.LATENCY.value)
 _NO_WATCH, _NO_ALARM = Watch(), Alarm()
 
 
-def presence(turn: Turn) -> None:
-    """Ask for the catalogue, and again after the renewal time, so that the keeper knows the scope is still there."""
-    rules, cold = turn.policy.knowledge, turn.cold
-    told = cold.told.reader_at_ms
-    if told is not None and turn.at_ms - told < rules.renewal_ms:
-        return
-    if not rules.enabled or cold.configuration is None:
+def renewed(turn: Turn) -> None:
+    """What is told once and again after the renewal time: that the scope is there, and what it wants to know."""
+    told, since_ms = turn.cold.told, turn.at_ms - turn.policy.knowledge.renewal_ms
+    if told.reader_at_ms is None or told.reader_at_ms <= since_ms:
+        _presence(turn)
+    if told.asked_at_ms is None or told.asked_at_ms <= since_ms:
+        experience(turn)
+
+
+def _presence(turn: Turn) -> None:
+    """Ask for the catalogue, so that its keeper knows the scope is still there."""
+    rules = turn.policy.knowledge
+    if not rules.enabled or turn.cold.configuration is None:
         return
     tell(turn, aggregate_of("catalog", "all", turn.scope, rules.shards), CatalogReader())
     turn.update(told=replace(turn.cold.told, reader_at_ms=turn.at_ms))

@@ -493,6 +493,12 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict
     catalog: tuple[ModelEstimate, ...] = ()
 
     @cached_property
+    def has_all_strategies(self) -> bool:
+        """Whether none is switched off."""
+        parts = (self.threshold_based, self.ab_testing, self.pareto, self.reinforcement, self.adaptive_parameters)
+        return all(part.enabled for part in parts)
+
+    @cached_property
     def hash(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of the canonical JSON of the policy."""
         return sha256(_CANONICAL.encode(self)).hexdigest()[:16]

@@ -43,8 +43,13 @@ def readings(insight: Insight, limits: Limits) -> tuple[Reading, ...]:
     )
 
 
-def is_within(insight: Insight, limits: Limits) -> bool:
-    """Whether a window keeps all four limits: then `readings` has no excess."""
+def stays_calm(watches: dict[str, Watch], insight: Insight, limits: Limits) -> bool:
+    """Whether a window changes no watch: all four limits are watched, none was broken lately, and it keeps them all."""
+    for watch in watches.values():
+        if watch.windows or watch.firing:
+            return False
+    if len(watches) != 4:
+        return False
     performance = insight.performance
     return (
         performance.error_rate <= min(limits.max_error_rate, 1.0 - limits.min_success_rate)
@@ -52,14 +57,6 @@ def is_within(insight: Insight, limits: Limits) -> bool:
         and insight.quality.score >= limits.min_quality_score
         and insight.cost.per_request_usd <= limits.max_cost_per_request_usd
     )
-
-
-def are_calm(watches: dict[str, Watch]) -> bool:
-    """Whether all four limits are watched and none was broken lately: a window within them changes nothing."""
-    for watch in watches.values():
-        if watch.windows or watch.firing:
-            return False
-    return len(watches) == 4
 
 
 def watched(watch: Watch, reading: Reading, insight: Insight, limits: Limits) -> Watch:

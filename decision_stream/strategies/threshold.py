@@ -17,7 +17,7 @@ from .answers import answer, is_reduction
 from .company import Cause, cause, excused, followed, heard, repaid
 from .degradation import MIN_SAMPLES, Observation, listened, observations
 from .findings import Finding, episode_of, findings
-from .limits import QUALITY, are_calm, is_within, readings, watched
+from .limits import QUALITY, readings, stays_calm, watched
 from .protocol import Idea, Opinion, View
 
 DRIFT_SCALE = 10.0
@@ -47,7 +47,7 @@ class Threshold:
         rules = policy.threshold_based
         limits = rules.performance
         watches = hot.watches
-        if not (are_calm(watches) and is_within(insight, limits)):
+        if not stays_calm(watches, insight, limits):
             watches = {
                 reading.name: watched(watches.get(reading.name, _NO_WATCH), reading, insight, limits)
                 for reading in readings(insight, limits)
