@@ -37,7 +37,7 @@ from .scopes import Scopes, is_scope
 log = logging.getLogger(__name__)
 
 SCOPES_AT_ONCE, SCOPES_PAUSE_S = 50, 0.005
-BUSY_CHUNK = 8
+BUSY_CHUNK = 16
 """Records of a busy scope between two turns of the event loop, of which a round trip to the broker takes some ten."""
 
 

@@ -30,7 +30,7 @@ class StreamSettings:
     tick_interval_ms: int = 5_000
     cached_scopes: int = 1_000
     # Outputs of one scope that wait for acknowledgement; beyond this its next event waits too.
-    max_outbox_bytes: int = 256 * 1024
+    max_outbox_bytes: int = 512 * 1024
     flood_in_a_row: int = 100
     flood_share: float = 0.5
     flood_window: int = 1_000

@@ -34,8 +34,8 @@ from ..model.trace import continued, trace_id
 from ..wire.codec import compact, encode, encode_journal
 
 FORMAT = 1
-MAX_STATE_BYTES = 768 * 1024
-MAX_DEFERRED_BYTES = 96 * 1024
+MAX_STATE_BYTES = 896 * 1024
+MAX_DEFERRED_BYTES = 160 * 1024
 """Outputs of a scope that may wait for a common write, in bytes."""
 GENESIS = b"\x00" * 32
 COLD_SUFFIX = b"\x00cold"

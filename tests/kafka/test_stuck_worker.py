@@ -1,6 +1,7 @@
 """A worker that is stuck ends, whatever it is stuck in, and another one goes on where it was; a stop can be forced."""
 
 import asyncio
+import re
 import signal
 import subprocess
 import time
@@ -17,9 +18,9 @@ STUCK = Path(__file__).with_name("stuck_main.py")
 @pytest.mark.parametrize(
     ("way", "reason"),
     [
-        ("silent", b"no progress for 3 s while records wait on"),
-        ("blocked", b"the event loop is blocked for 3"),
-        ("crashed", b"a part of the worker has crashed: RuntimeError('the fetcher is no more')"),
+        ("silent", rb"no progress for \d+ s while records wait on"),
+        ("blocked", rb"the event loop is blocked for \d"),
+        ("crashed", rb"a part of the worker has crashed: RuntimeError\('the fetcher is no more'\)"),
     ],
 )
 async def test_a_stuck_worker_ends_itself_and_loses_nothing(bench, way, reason):
@@ -28,7 +29,7 @@ async def test_a_stuck_worker_ends_itself_and_loses_nothing(bench, way, reason):
     stuck = bench.start_worker(STUCK, way, stderr=subprocess.PIPE, progress_timeout_ms=3_000)
     bench.workers.remove(stuck)
     _, told = await asyncio.to_thread(stuck.communicate, timeout=60)
-    assert stuck.returncode == 70 and reason in told, told.decode()[-3_000:]
+    assert stuck.returncode == 70 and re.search(reason, told), told.decode()[-3_000:]
     done = judged(await bench.read("journal"), b'"insights"')
     assert len(done) < total * len(SCOPES), "it was stuck in the middle"
     bench.start_worker()

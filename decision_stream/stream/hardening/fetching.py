@@ -9,10 +9,13 @@ aiokafka also asks for partitions that Faust does not read: a worker would get i
 to a megabyte of each partition kept in memory. They are left out.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from aiokafka.structs import TopicPartition
+
+from .fetch_wire import LeanFetchRequest
 
 IDLE_WAIT_MS = 200
 """Longest question of a quiet worker; also what resuming or seeking a partition may have to wait for."""
@@ -41,20 +44,29 @@ class FetchRhythm:
             del held[tp]  # Its position is where it was: it is fetched again when it is wanted.
         requests, *rest = self._plan(assignment)
         # Partitions whose records are not consumed yet are not asked for: the question must not outlast them.
-        asked = [(node_id, request) for node_id, request in requests if self._tuned(node_id, request, not held)]
-        return asked, *rest
+        tuned = [(node_id, self._tuned(assignment, node_id, request, not held)) for node_id, request in requests]
+        return [(node_id, request) for node_id, request in tuned if request.topics], *rest
 
-    def _tuned(self, node_id: int, request: Any, is_complete: bool) -> bool:
-        """Set the wait of a request; False when it asks for nothing that is wanted."""
+    def _tuned(self, assignment: Any, node_id: int, request: Any, is_complete: bool) -> LeanFetchRequest:
+        """The request with its wait, and without partitions that are not wanted."""
         is_quiet = is_complete and node_id in self._quiet
         request._min_bytes = 1 if is_quiet else self._collect_bytes
         request._max_wait_ms = IDLE_WAIT_MS if is_quiet else self._collect_ms
+        wanted = self._wanted
         request._topics = [
-            (topic, wanted)
-            for topic, partitions in request._topics
-            if (wanted := [place for place in partitions if self._wanted(TopicPartition(topic, place[0]))])
+            (topic, asked)
+            for topic, places in request._topics
+            if (asked := [place for place in places if wanted(TopicPartition(topic, place[0]))])
         ]
-        return bool(request._topics)
+
+        def is_known(topic: str, partition: int, end: int) -> bool:
+            state = assignment.state_value(TopicPartition(topic, partition))
+            if state is None or state.highwater != end:
+                return False
+            state.timestamp = int(time.time() * 1_000.0)  # It was asked for: Faust complains when nobody does.
+            return True
+
+        return LeanFetchRequest(request, is_known)
 
     async def _asked(self, assignment: Any, node_id: int, request: Any) -> bool:
         has_records: bool = await self._ask(assignment, node_id, request)

@@ -20,7 +20,7 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.producer.sender import Sender
 from aiokafka.protocol.api import Request
-from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v11
 from aiokafka.record.memory_records import MemoryRecords
 from faust.stores.memory import Store
 from faust.tables.manager import TableManager
@@ -102,6 +102,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "flow_active",
     ),
     "faust AIOKafkaConsumerThread": ("_create_worker_consumer", "_ensure_consumer"),
+    "faust consumer thread": ("_close_thread_loop_on_stop", "thread_loop"),
     "faust fetcher": ("_stopped",),
     "faust Producer": ("_ensure_producer", "_producer", "_settings_extra", "flush", "on_start"),
     "faust stream": ("_finalized", "channel"),
@@ -110,7 +111,16 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "aiokafka partition state": ("has_valid_position", "highwater", "position"),
     "aiokafka GroupCoordinator": ("_send_req",),
     "aiokafka fetcher": ("_get_actions_per_node", "_proc_fetch_request", "_records"),
-    "aiokafka fetch request": ("_max_wait_ms", "_min_bytes", "_topics"),
+    "aiokafka fetch request": (
+        "_isolation_level",
+        "_max_bytes",
+        "_max_wait_ms",
+        "_min_bytes",
+        "_rack_id",
+        "_topics",
+        "build",
+    ),
+    "aiokafka fetch request of version 11": ("RESPONSE_TYPE", "encode"),
     "aiokafka producer": ("_max_request_size", "_message_accumulator", "_sender", "client", "partitions_for"),
     "aiokafka client": ("get_random_node", "send"),
     "aiokafka Request": ("build",),
@@ -213,6 +223,7 @@ async def specimens(app: Any) -> dict[str, object]:
             "faust Consumer": driver.Consumer,
             "faust consumer": app.consumer,
             "faust AIOKafkaConsumerThread": driver.AIOKafkaConsumerThread,
+            "faust consumer thread": app.consumer._thread,
             "faust fetcher": app._fetcher,
             "faust Producer": driver.Producer,
             "faust stream": app.stream(channel),
@@ -222,6 +233,7 @@ async def specimens(app: Any) -> dict[str, object]:
             "aiokafka GroupCoordinator": GroupCoordinator,
             "aiokafka fetcher": fetcher,
             "aiokafka fetch request": FetchRequest(1, 1, 1, 0, []),
+            "aiokafka fetch request of version 11": FetchRequest_v11(),
             "aiokafka producer": producer,
             "aiokafka client": producer.client,
             "aiokafka Request": Request,
