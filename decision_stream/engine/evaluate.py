@@ -157,11 +157,11 @@ def _is_being_ramped(turn: Turn, insight: Insight) -> bool:
 
 
 def _ask(turn: Turn, insight: Insight, strategies: tuple[Strategy, ...], *, is_news: bool) -> list[Candidate]:
-    assert turn.configuration is not None
+    assert turn.cold.configuration is not None
     view = View(
         state=turn.state,
         insight=insight,
-        configuration=turn.configuration,
+        configuration=turn.cold.configuration,
         policy=turn.policy,
         at_ms=turn.at_ms,
         is_news=is_news,

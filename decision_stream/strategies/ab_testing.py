@@ -71,7 +71,7 @@ class AbTesting:
         return Opinion(ideas=(idea,))
 
     def _start(self, view: View) -> Opinion:
-        asked = recommended(view, TRY_PROMPT)
+        asked = recommended(view, TRY_PROMPT) if view.insight.recommendations else {}
         names = _untried(view, asked)
         if asked:
             return self._traced(view, asked, names)

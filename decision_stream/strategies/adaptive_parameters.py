@@ -62,6 +62,8 @@ class AdaptiveParameters:
         if running is not None:
             return self._judge(running, view) if running.strategy == self.name else silent(self.name, "experiment_lock")
         opinion = self._try(view)
+        if not view.insight.recommendations:
+            return opinion
         asked = recommended(view, SET_PARAMETER)
         return self._traced(opinion, asked, view) if asked else opinion
 

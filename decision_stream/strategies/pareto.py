@@ -28,7 +28,7 @@ from .frontier import points, reason_of, survey
 from .like_times import LikeTimes, like_times
 from .protocol import NO_PREDICTION, Idea, Opinion, View
 from .recommendations import SWITCH_MODEL, recommended, refused, used
-from .situation import cost_pressure, performance_degradation, since_change_ms
+from .situation import cost_pressure, performance_degradation
 
 LOOK_MS = 5 * 60_000
 SETTLED_WEIGHT = 45.0
@@ -87,7 +87,7 @@ class Pareto:
         # Places come by name, so that of equal ones the first name stays first.
         ranked.sort(key=_utility, reverse=True)
         picture = points(current, places) if view.is_news else ()
-        asked = recommended(view, SWITCH_MODEL)
+        asked = recommended(view, SWITCH_MODEL) if view.insight.recommendations else {}
         if feasible + 1 < rules.min_candidates:
             few = _reason("too_few_candidates", "", feasible + 1, rules.min_candidates)
             return Opinion(reasons=(few, *out, *_untaken(asked, places, None)), frontier=picture)
@@ -163,10 +163,10 @@ def _occasion(view: View) -> str | None:
         return "news of a candidate"
     if view.state.hot.live.weight < SETTLED_WEIGHT:
         return "the model in use is still being measured"
-    if recommended(view, SWITCH_MODEL):
+    if view.insight.recommendations and recommended(view, SWITCH_MODEL):
         return "recommended"
-    since_ms = since_change_ms(view)
-    is_long_ago = since_ms is None or since_ms >= view.policy.pareto.reconsider_ms
+    changed_at_ms = view.state.cold.changed_at_ms
+    is_long_ago = changed_at_ms is None or view.at_ms - changed_at_ms >= view.policy.pareto.reconsider_ms
     return "not changed for long" if is_long_ago and _is_time_to_look(view.insight) else None
 
 

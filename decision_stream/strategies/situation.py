@@ -25,9 +25,3 @@ def performance_suboptimal(view: View) -> bool:
 def may_explore(view: View) -> bool:
     """Not when the analyzer says that there is nothing to gain."""
     return view.insight.hints.optimization_opportunity is not False
-
-
-def since_change_ms(view: View) -> int | None:
-    """Time since the configuration last changed; None when it never did."""
-    changed_at_ms = view.state.cold.changed_at_ms
-    return None if changed_at_ms is None else view.at_ms - changed_at_ms

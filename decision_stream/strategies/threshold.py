@@ -63,11 +63,14 @@ class Threshold:
         if QUALITY in alarms:
             company = _attributed(alarms, company, quality, insight, hot.at_ms, policy)
         drift, pending, drifted_at_ms = _drifted(hot, alarms, insight, rules.drift)
+        episodes = hot.episodes
+        if insight.anomalies or insight.drift or episodes:
+            episodes = _heard(episodes, insight, hot.at_ms)
         return replace(
             hot,
             watches=watches,
             alarms=alarms,
-            episodes=_heard(hot.episodes, insight, hot.at_ms),
+            episodes=episodes,
             drift=drift,
             drift_pending=pending,
             drifted_at_ms=drifted_at_ms,
@@ -128,8 +131,6 @@ def _attributed(
 
 def _heard(episodes: dict[str, int], insight: Insight, at_ms: int) -> dict[str, int]:
     """When each reported metric was first heard of, forgotten after the refractory time without a report."""
-    if not (insight.anomalies or insight.drift or episodes):
-        return episodes
     reported = {episode_of(anomaly) for anomaly in insight.anomalies}
     if insight.drift is not None:
         reported.add(f"drift:{insight.drift.metric}")
