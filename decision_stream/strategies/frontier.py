@@ -1,5 +1,8 @@
 """The models of a scope as candidates: feasible beyond doubt, dominated beyond doubt, or on the frontier."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from math import inf, sqrt
 from statistics import NormalDist
 from typing import Literal
@@ -8,7 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..model.journal import FrontierPoint, Reason
-from ..model.policy import ParetoPolicy
+from ..model.metrics import ModelEstimate
+from ..model.policy import ParetoPolicy, Policy
 from .allowance import least_share
 from .estimates import SURE, Scored, scored
 from .models import known_models
@@ -18,14 +22,53 @@ _NORMAL = NormalDist()
 _Standing = Literal["in_use", "frontier", "dominated", "infeasible"]
 
 
-def survey(view: View, current: Scored, rules: ParetoPolicy) -> list[Scored]:
-    """Every known model but the one in use, in the order of names."""
-    cold = view.state.cold
+class Survey(Struct, frozen=True, gc=False):
+    """Every known model but the one in use, in the order of names: `places`.
+
+    `out` says of those that are out why, `ranked` are the others, the best first; `feasible` counts those that keep
+    all limits, dominated or not.
+    """
+
+    places: tuple[Scored, ...]
+    out: tuple[Reason, ...]
+    ranked: tuple[Scored, ...]
+    feasible: int
+
+
+def survey(view: View, current: Scored, rules: ParetoPolicy) -> Survey:
+    """The candidates as they stand now.
+
+    Between two reports of the analyzer only the quality of the model in use moves, and while that lets no candidate out
+    that was in, all stand as before. So the survey is remembered beside the estimates that it was made of.
+    """
+    cold, in_use = view.state.cold, view.configuration.model
+    limits, estimates = _limits(view, current, rules), cold.estimates
+    before = _remembered.get(id(estimates))
+    is_known = (
+        before is not None
+        and before.estimates is estimates
+        and before.policy is view.policy
+        and limits.equal <= before.least_quality
+        and limits.cost_usd == before.cost_usd
+        and in_use == before.in_use
+    )
     known = known_models(view.policy, cold, view.at_ms, view.state.hot.live)
-    limits, in_use, stones = _limits(view, current, rules), view.configuration.model, cold.tombstones
+    is_plain = known is estimates and not cold.tombstones
+    if before is not None and is_known and is_plain:
+        return before.survey
+    found = _surveyed(view, known, limits)
+    if is_plain:
+        least = min([it.quality for it in estimates.values() if it.samples >= limits.samples], default=inf)
+        if limits.equal <= least:
+            if len(_remembered) >= MOST_REMEMBERED:
+                _remembered.clear()
+            _remembered[id(estimates)] = _Remembered(estimates, view.policy, in_use, limits.cost_usd, least, found)
+    return found
+
+
+def _surveyed(view: View, known: Mapping[str, ModelEstimate], limits: _Limits) -> Survey:
+    rules, in_use, stones = view.policy.pareto, view.configuration.model, view.state.cold.tombstones
     places = []
-    feasible = []
-    best, cheapest = 0.0, inf
     for model in sorted(known):
         if model == in_use:
             continue
@@ -35,22 +78,43 @@ def survey(view: View, current: Scored, rules: ParetoPolicy) -> list[Scored]:
         else:
             place = _placed(place, limits)
         places.append(place)
-        if not place.code:
-            feasible.append(place)
-            estimate = place.estimate
-            if estimate.quality > best:
-                best = estimate.quality
-            if estimate.cost_usd < cheapest:
-                cheapest = estimate.cost_usd
-    if len(feasible) < 2:
-        return places
-    # Who is best or cheapest is dominated by none: mostly that settles it.
-    return [
-        place
-        if place.code or place.estimate.quality >= best or place.estimate.cost_usd <= cheapest
-        else _dominated(place, feasible)
-        for place in places
-    ]
+    feasible = [place for place in places if not place.code]
+    if len(feasible) > 1:
+        best = max([it.estimate.quality for it in feasible])
+        cheapest = min([it.estimate.cost_usd for it in feasible])
+        # Who is best or cheapest is dominated by none: mostly that settles it.
+        places = [
+            place
+            if place.code or place.estimate.quality >= best or place.estimate.cost_usd <= cheapest
+            else _dominated(place, feasible)
+            for place in places
+        ]
+    return Survey(
+        tuple(places),
+        tuple([reason_of(place) for place in places if place.code]),
+        # Places come by name, so that of equal ones the first name stays first.
+        tuple(sorted([place for place in places if not place.code], key=_utility, reverse=True)),
+        len(feasible),
+    )
+
+
+class _Remembered(Struct, frozen=True, gc=False):
+    """A survey and what it holds for; the estimates are kept, so that no others have their identity meanwhile."""
+
+    estimates: Mapping[str, ModelEstimate]
+    policy: Policy
+    in_use: str
+    cost_usd: float
+    least_quality: float
+    survey: Survey
+
+
+MOST_REMEMBERED = 1_000
+_remembered: dict[int, _Remembered] = {}
+
+
+def _utility(it: Scored) -> float:
+    return it.score.utility
 
 
 def probability_of_domination(one: Scored, other: Scored) -> float:
@@ -67,7 +131,7 @@ def probability_of_domination(one: Scored, other: Scored) -> float:
     return probability
 
 
-def points(current: Scored, places: list[Scored]) -> tuple[FrontierPoint, ...]:
+def points(current: Scored, places: tuple[Scored, ...]) -> tuple[FrontierPoint, ...]:
     """The picture of the candidates for the journal: the model in use first, then the others by name."""
     return (_point(current, "in_use"), *(_point(it, _standing(it)) for it in places))
 

@@ -24,7 +24,7 @@ from .allowance import harms
 from .apart import apart
 from .company import is_comparable
 from .estimates import PARTS, Scored, estimate_in_use, impact_of_switch
-from .frontier import points, reason_of, survey
+from .frontier import points, survey
 from .like_times import LikeTimes, like_times
 from .protocol import NO_PREDICTION, Idea, Opinion, View
 from .recommendations import SWITCH_MODEL, recommended, refused, used
@@ -75,27 +75,18 @@ class Pareto:
             return _silent("too_little_data", "of the model in use", samples, rules.min_samples)
         known = like_times(estimate, view.state.hot, rules)
         current = known.current
-        places = survey(view, current, rules)
-        out, ranked, feasible = [], [], 0
-        for place in places:
-            if place.code:
-                out.append(reason_of(place))
-                feasible += place.code == "dominated"
-            else:
-                ranked.append(place)
-                feasible += 1
-        # Places come by name, so that of equal ones the first name stays first.
-        ranked.sort(key=_utility, reverse=True)
+        found = survey(view, current, rules)
+        places = found.places
         picture = points(current, places) if view.is_news else ()
         asked = recommended(view, SWITCH_MODEL) if view.insight.recommendations else {}
-        if feasible + 1 < rules.min_candidates:
-            few = _reason("too_few_candidates", "", feasible + 1, rules.min_candidates)
-            return Opinion(reasons=(few, *out, *_untaken(asked, places, None)), frontier=picture)
-        chosen = _chosen(ranked, known, view)
-        out = [*chosen.out, *out]
+        if found.feasible + 1 < rules.min_candidates:
+            few = _reason("too_few_candidates", "", found.feasible + 1, rules.min_candidates)
+            return Opinion(reasons=(few, *found.out, *_untaken(asked, places, None)), frontier=picture)
+        chosen = _chosen(found.ranked, known, view)
+        out = (*chosen.out, *found.out)
         if chosen.best is None:
             return Opinion(reasons=(*out, *_untaken(asked, places, None)), frontier=picture)
-        others = [it for it in ranked if it is not chosen.best]
+        others = [it for it in found.ranked if it is not chosen.best]
         idea = _idea(chosen.best, current, others, chosen.impact, rules, occasion)
         model = chosen.best.estimate.model
         reasons = (*out, *_untaken(asked, places, model))
@@ -121,7 +112,7 @@ class _Choice(Struct, frozen=True, gc=False, kw_only=True):
     out: tuple[Reason, ...] = ()
 
 
-def _chosen(ranked: list[Scored], known: LikeTimes, view: View) -> _Choice:
+def _chosen(ranked: tuple[Scored, ...], known: LikeTimes, view: View) -> _Choice:
     """The first with a proven gain and an impact that the constraints allow; to propose another is for nothing."""
     rules, current = view.policy.pareto, known.current
     out: list[Reason] = []
@@ -149,10 +140,6 @@ def _broken(impact: PredictedImpact, policy: Policy) -> Reason | None:
     return None
 
 
-def _utility(it: Scored) -> float:
-    return it.score.utility
-
-
 def _occasion(view: View) -> str | None:
     """Why to look now; None when there is none (seed §4.3: pressure, degradation, or a day without a change)."""
     if cost_pressure(view):
@@ -175,7 +162,7 @@ def _is_time_to_look(insight: Insight) -> bool:
     return insight.at_ms // LOOK_MS != (insight.at_ms - insight.window_ms) // LOOK_MS
 
 
-def _untaken(asked: dict[str, Recommendation], places: list[Scored], chosen: str | None) -> tuple[Reason, ...]:
+def _untaken(asked: dict[str, Recommendation], places: tuple[Scored, ...], chosen: str | None) -> tuple[Reason, ...]:
     """The trace of the recommended models that are not chosen."""
     if not asked:
         return ()
