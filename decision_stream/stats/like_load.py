@@ -28,6 +28,7 @@ MAX_CLASSES = 16
 _CLASS = Layout("<bBfff")
 """Number, count, mean, m2 and mean logarithm of the load; classes are kept in the order of their numbers."""
 _LOWEST, _HIGHEST = -128, 127
+_NOTHING = Moments()
 
 
 class Usual(Struct, frozen=True, gc=False):
@@ -83,24 +84,22 @@ def learned(known: bytes, value: float, load: float) -> bytes:
     28
     """
     log_load = log(load)
-    place, before = _class_of(log_load), None
-    for row in _CLASS.iter_unpack(known):
-        if row[0] == place:
-            if row[1] >= FULL:
-                return known
-            before = row
+    place, start, moments, mean_load = _class_of(log_load), 0, _NOTHING, 0.0
+    for number, count, mean, m2, log_mean in _CLASS.iter_unpack(known):
+        if number >= place:
+            if number == place:
+                if count >= FULL:
+                    return known
+                moments, mean_load = Moments(count, mean, m2), log_mean
             break
-    rows = list(_CLASS.iter_unpack(known))
-    if before is None:
-        if len(rows) >= MAX_CLASSES:
-            return known
-        before = (place, 0, 0.0, 0.0, 0.0)
-    else:
-        rows.remove(before)
-    moments = Moments(*before[1:4]).apply(value)
-    mean_load = before[4] + (log_load - before[4]) / moments.count
-    rows.append((place, moments.count, moments.mean, moments.m2, mean_load))
-    return b"".join(_CLASS.pack(*row) for row in sorted(rows))
+        start += _CLASS.size
+    if not moments.count and len(known) >= MAX_CLASSES * _CLASS.size:
+        return known
+    end = start + _CLASS.size if moments.count else start
+    moments = moments.apply(value)
+    mean_load += (log_load - mean_load) / moments.count
+    row = _CLASS.pack(place, moments.count, moments.mean, moments.m2, mean_load)
+    return known[:start] + row + known[end:]
 
 
 def _class_of(log_load: float) -> int:
