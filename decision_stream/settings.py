@@ -90,7 +90,7 @@ class KafkaSettings(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_
     # While more events are at hand, what is to be sent waits this long for company; when none are, it leaves at once.
     linger_ms: DurationMs = 20
     # While events come in, the broker collects for this long before it answers: cheaper, and this much later at worst.
-    fetch_max_wait_ms: DurationMs = 20
+    fetch_max_wait_ms: DurationMs = 25
     # 0: ticks come from outside, as in the simulator.
     tick_interval_ms: DurationMs = 5_000
     # A worker refuses stored state that speaks of other topics than those it reads: deleted and created again, or the

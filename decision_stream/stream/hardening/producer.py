@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import TopicPartition
 from faust.exceptions import ProducerSendError
 from faust.transport.drivers import aiokafka as driver
 
 from .appending import Appender, Headers
+from .produce_wire import LeanProduceRequest
 from .topic_ids import topic_ids
 
 MAX_BATCHES_IN_FLIGHT = 40
@@ -38,6 +40,7 @@ class OrderedProducer(driver.Producer):
         producer = self._ensure_producer()
         self._appender = Appender(producer._message_accumulator, producer._max_request_size, self._on_new)
         self._fence(producer._sender)
+        _speak_leanly(producer.client)
 
     def _fence(self, sender: Any) -> None:
         """Hold every request until the group confirms that this worker still owns its partitions; end when it denies.
@@ -126,3 +129,14 @@ class OrderedProducer(driver.Producer):
             self.failure = self.failure or future.exception()
         if self.failure is not None:
             self.app.fail(f"a batch was not delivered: {self.failure!r}")
+
+
+def _speak_leanly(client: Any) -> None:
+    """Let what this client produces be written and read by `produce_wire`."""
+    send = client.send
+
+    def send_lean(node_id: Any, request: Any, **how: Any) -> Any:
+        is_produce = type(request) is ProduceRequest
+        return send(node_id, LeanProduceRequest(request) if is_produce else request, **how)
+
+    client.send = send_lean

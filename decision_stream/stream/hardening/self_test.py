@@ -21,6 +21,7 @@ from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.producer.sender import Sender
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v11
+from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v8
 from aiokafka.record.memory_records import MemoryRecords
 from faust.stores.memory import Store
 from faust.tables.manager import TableManager
@@ -121,6 +122,8 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "build",
     ),
     "aiokafka fetch request of version 11": ("RESPONSE_TYPE", "encode"),
+    "aiokafka produce request": ("_required_acks", "_timeout", "_topics", "_transactional_id", "build"),
+    "aiokafka produce request of version 8": ("RESPONSE_TYPE", "encode"),
     "aiokafka producer": ("_max_request_size", "_message_accumulator", "_sender", "client", "partitions_for"),
     "aiokafka client": ("get_random_node", "send"),
     "aiokafka Request": ("build",),
@@ -140,6 +143,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
 
 REPLACED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("aiokafka GroupCoordinator", "_send_req", ("self", "request")),
+    ("aiokafka client", "send", ("node_id", "request", "group")),
     ("aiokafka Sender", "_send_produce_req", ("self", "node_id", "batches")),
     ("aiokafka fetcher", "_proc_fetch_request", ("assignment", "node_id", "request")),
     ("aiokafka fetcher", "_get_actions_per_node", ("assignment",)),
@@ -234,6 +238,8 @@ async def specimens(app: Any) -> dict[str, object]:
             "aiokafka fetcher": fetcher,
             "aiokafka fetch request": FetchRequest(1, 1, 1, 0, []),
             "aiokafka fetch request of version 11": FetchRequest_v11(),
+            "aiokafka produce request": ProduceRequest(None, -1, 1, []),
+            "aiokafka produce request of version 8": ProduceRequest_v8(),
             "aiokafka producer": producer,
             "aiokafka client": producer.client,
             "aiokafka Request": Request,

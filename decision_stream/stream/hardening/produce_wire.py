@@ -1,0 +1,113 @@
+"""Produce requests and their answers in the bytes of Kafka's protocol, version 8, a group of fields at a time.
+
+aiokafka walks a schema value by value, and copies the batches once for each array that they are in.
+"""
+
+from io import BytesIO
+from struct import Struct
+from typing import Any, ClassVar
+
+from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v8, ProduceResponse_v8
+
+_ASKED = Struct(">hii")
+"""Acknowledgements, time for them, number of topics."""
+_BATCH = Struct(">ii")
+"""Partition, size of its batch."""
+_PLACE = Struct(">ihqqqi")
+"""Partition, error, offset, timestamp, start of the log, number of refused records."""
+_COUNT, _LENGTH = Struct(">i"), Struct(">h")
+
+
+class LeanProduceRequest(ProduceRequest):
+    """The same request as another one, written and answered leanly where the broker speaks version 8."""
+
+    def __init__(self, asked: ProduceRequest) -> None:
+        super().__init__(asked._transactional_id, asked._required_acks, asked._timeout, asked._topics)
+
+    def build(self, request_struct_class: Any) -> Any:
+        """The request in the version that the broker speaks."""
+        return _Asked(self) if request_struct_class is ProduceRequest_v8 else super().build(request_struct_class)
+
+    def packed(self) -> bytes:
+        """Its bytes in version 8."""
+        parts: list[bytes] = [
+            _text(self._transactional_id),
+            _ASKED.pack(self._required_acks, self._timeout, len(self._topics)),
+        ]
+        for topic, batches in self._topics:
+            parts += (_text(topic), _COUNT.pack(len(batches)))
+            for partition, batch in batches:
+                parts += (_BATCH.pack(partition, len(batch)), batch)
+        return b"".join(parts)
+
+    def __repr__(self) -> str:
+        sizes = {topic: {number: len(batch) for number, batch in batches} for topic, batches in self._topics}
+        return f"LeanProduceRequest({self._required_acks}, {sizes})"
+
+
+class ProduceAnswer(ProduceResponse_v8):
+    """An answer with the fields that aiokafka's sender reads."""
+
+    def __init__(self, topics: list[Any], throttle_time_ms: int) -> None:
+        self.topics, self.throttle_time_ms = topics, throttle_time_ms
+
+    @classmethod
+    def decode(cls, data: BytesIO | bytes) -> "ProduceAnswer":
+        """Read from where `data` stands. Raises `struct.error` or `ValueError` when bytes are missing."""
+        stream = BytesIO(data) if isinstance(data, bytes) else data
+        whole, at = stream.getvalue(), stream.tell()
+        (count,) = _COUNT.unpack_from(whole, at)
+        at += _COUNT.size
+        topics = []
+        for _ in range(count):
+            topic, at = _text_at(whole, at)
+            (places,) = _COUNT.unpack_from(whole, at)
+            at += _COUNT.size
+            told = []
+            for _ in range(places):
+                partition, code, offset, timestamp, start, refused = _PLACE.unpack_from(whole, at)
+                at += _PLACE.size
+                errors: list[tuple[int, str | None]] | None = None if refused < 0 else []
+                for _ in range(refused):
+                    (record,) = _COUNT.unpack_from(whole, at)
+                    why, at = _text_at(whole, at + _COUNT.size)
+                    assert errors is not None
+                    errors.append((record, why))
+                message, at = _text_at(whole, at)
+                told.append((partition, code, offset, timestamp, start, errors, message))
+            topics.append((topic, told))
+        (throttle,) = _COUNT.unpack_from(whole, at)
+        return cls(topics, throttle)
+
+
+class _Asked(ProduceRequest_v8):
+    """The request as it is sent."""
+
+    RESPONSE_TYPE: ClassVar[Any] = ProduceAnswer
+
+    def __init__(self, request: LeanProduceRequest) -> None:
+        self._request = request
+
+    def encode(self) -> bytes:
+        return self._request.packed()
+
+    def __repr__(self) -> str:
+        return repr(self._request)
+
+
+def _text(value: str | None) -> bytes:
+    if value is None:
+        return _LENGTH.pack(-1)
+    encoded = value.encode()
+    return _LENGTH.pack(len(encoded)) + encoded
+
+
+def _text_at(whole: bytes, at: int) -> tuple[str | None, int]:
+    """The text that begins here, and where it ends."""
+    (length,) = _LENGTH.unpack_from(whole, at)
+    at += _LENGTH.size
+    if length < 0:
+        return None, at
+    if at + length > len(whole):
+        raise ValueError(f"an answer of {len(whole)} bytes should have {at + length}")
+    return whole[at : at + length].decode(), at + length
