@@ -163,7 +163,7 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
         producer_request_timeout=30.0,
         producer_compression_type=None,
         # Portions of a partition: less read ahead under a backlog; a larger message still comes whole.
-        consumer_max_fetch_size=256 * 1024,
+        consumer_max_fetch_size=512 * 1024,
         consumer_auto_offset_reset="earliest",
         web_enabled=False,
         web_tables_enabled=False,
