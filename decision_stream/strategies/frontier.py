@@ -42,27 +42,30 @@ def survey(view: View, current: Scored, rules: ParetoPolicy) -> Survey:
     that was in, all stand as before. So the survey is remembered beside the estimates that it was made of.
     """
     cold, in_use = view.state.cold, view.configuration.model
-    limits, estimates = _limits(view, current, rules), cold.estimates
+    estimates, dearest = cold.estimates, _dearest(view, rules)
+    # Of the quality as estimated; all other limits hold with probability `SURE`.
+    equal = current.estimate.quality * least_share(cold, rules)
     before = _remembered.get(id(estimates))
     is_known = (
         before is not None
         and before.estimates is estimates
         and before.policy is view.policy
-        and limits.equal <= before.least_quality
-        and limits.cost_usd == before.cost_usd
+        and equal <= before.least_quality
+        and dearest == before.dearest
         and in_use == before.in_use
     )
     known = known_models(view.policy, cold, view.at_ms, view.state.hot.live)
     is_plain = known is estimates and not cold.tombstones
     if before is not None and is_known and is_plain:
         return before.survey
+    limits = _limits(view, equal, dearest, rules)
     found = _surveyed(view, known, limits)
     if is_plain:
         least = min([it.quality for it in estimates.values() if it.samples >= limits.samples], default=inf)
-        if limits.equal <= least:
+        if equal <= least:
             if len(_remembered) >= MOST_REMEMBERED:
                 _remembered.clear()
-            _remembered[id(estimates)] = _Remembered(estimates, view.policy, in_use, limits.cost_usd, least, found)
+            _remembered[id(estimates)] = _Remembered(estimates, view.policy, in_use, dearest, least, found)
     return found
 
 
@@ -104,7 +107,7 @@ class _Remembered(Struct, frozen=True, gc=False):
     estimates: Mapping[str, ModelEstimate]
     policy: Policy
     in_use: str
-    cost_usd: float
+    dearest: float
     least_quality: float
     survey: Survey
 
@@ -152,15 +155,19 @@ class _Limits(Struct, frozen=True, gc=False):
     latency_ms: float
 
 
-def _limits(view: View, current: Scored, rules: ParetoPolicy) -> _Limits:
-    hard, purse = view.policy.threshold_based.performance, view.state.hot.purse
-    dearest = rules.max_cost_threshold_usd
-    if purse is not None and purse.per_request_limit_usd is not None:
-        dearest = min(dearest, purse.per_request_limit_usd)
+def _dearest(view: View, rules: ParetoPolicy) -> float:
+    purse = view.state.hot.purse
+    if purse is None or purse.per_request_limit_usd is None:
+        return rules.max_cost_threshold_usd
+    return min(rules.max_cost_threshold_usd, purse.per_request_limit_usd)
+
+
+def _limits(view: View, equal: float, dearest: float, rules: ParetoPolicy) -> _Limits:
+    hard = view.policy.threshold_based.performance
     return _Limits(
         rules.min_samples,
         max(rules.min_quality_threshold, hard.min_quality_score),
-        current.estimate.quality * least_share(view.state.cold, rules),
+        equal,
         dearest,
         min(rules.max_latency_threshold_ms, hard.max_latency_p95_ms),
     )
