@@ -89,8 +89,9 @@ class KafkaSettings(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_
     commit_interval_ms: DurationMs = 1_000
     # While more events are at hand, what is to be sent waits this long for company; when none are, it leaves at once.
     linger_ms: DurationMs = 20
-    # While events come in, the broker collects for this long before it answers: cheaper, and this much later at worst.
-    fetch_max_wait_ms: DurationMs = 25
+    # While events come in, the broker collects for this long before it answers, less a millisecond for each 4 kB that
+    # came last (at most half): cheaper, and this much later at worst.
+    fetch_max_wait_ms: DurationMs = 32
     # 0: ticks come from outside, as in the simulator.
     tick_interval_ms: DurationMs = 5_000
     # A worker refuses stored state that speaks of other topics than those it reads: deleted and created again, or the

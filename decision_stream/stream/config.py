@@ -24,7 +24,7 @@ class StreamSettings:
     stop_timeout_ms: int = 45_000
     commit_interval_ms: int = 1_000
     linger_ms: int = 20
-    fetch_max_wait_ms: int = 25
+    fetch_max_wait_ms: int = 32
     fetch_min_bytes: int = 100_000
     buffer_events: int = 1_024
     tick_interval_ms: int = 5_000

@@ -32,7 +32,10 @@ class LeanFetchRequest(FetchRequest):
     """The same question as another one, asked and answered leanly where the broker speaks version 11.
 
     What is answered about a partition that has no records, no error and an end that `is_known` is left out.
+    `answered_bytes` is the size of the answer, 0 before it came and where the broker speaks another version.
     """
+
+    answered_bytes = 0
 
     def __init__(self, asked: FetchRequest, is_known: IsKnown) -> None:
         super().__init__(
@@ -43,12 +46,12 @@ class LeanFetchRequest(FetchRequest):
             asked._topics,
             asked._rack_id,
         )
-        self._is_known = is_known
+        self.is_known = is_known
 
     def build(self, request_struct_class: Any) -> Any:
         """The request in the version that the broker speaks."""
         if request_struct_class is FetchRequest_v11:
-            return _Asked(self, self._is_known)
+            return _Asked(self)
         return super().build(request_struct_class)
 
     def packed(self) -> bytes:
@@ -126,11 +129,12 @@ class _Reader:
 
     API_KEY, API_VERSION = FetchResponse_v11.API_KEY, FetchResponse_v11.API_VERSION
 
-    def __init__(self, is_known: IsKnown) -> None:
-        self._is_known = is_known
+    def __init__(self, request: LeanFetchRequest) -> None:
+        self._request = request
 
     def decode(self, data: BytesIO) -> FetchAnswer:
-        return FetchAnswer.read(data, self._is_known)
+        self._request.answered_bytes = len(data.getvalue())
+        return FetchAnswer.read(data, self._request.is_known)
 
 
 class _Asked(FetchRequest_v11):
@@ -138,9 +142,9 @@ class _Asked(FetchRequest_v11):
 
     RESPONSE_TYPE: ClassVar[Any] = FetchAnswer
 
-    def __init__(self, request: LeanFetchRequest, is_known: IsKnown) -> None:
+    def __init__(self, request: LeanFetchRequest) -> None:
         self._request = request
-        self.RESPONSE_TYPE = _Reader(is_known)  # type: ignore[misc]  # One of its own for each request.
+        self.RESPONSE_TYPE = _Reader(request)  # type: ignore[misc]  # One of its own for each request.
 
     def encode(self) -> bytes:
         return self._request.packed()

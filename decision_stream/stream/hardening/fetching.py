@@ -3,7 +3,8 @@
 At low rates a worker's cost is per request and not per event: with one answer per event bare Faust spends 1,385 us on
 each of 500 events a second. Letting the broker collect for some milliseconds saves most of that, but asking a hundred
 times a second costs an idle worker 6 % of a core. So after an answer without records the next question waits long, and
-is answered by the first record; after an answer with records the broker collects.
+is answered by the first record; after an answer with records the broker collects. The more came last, the shorter: the
+last record of a portion also waits for the others to be worked off.
 
 aiokafka also asks for partitions that Faust does not read: a worker would get its own writes to the changelog back, up
 to a megabyte of each partition kept in memory. They are left out.
@@ -19,10 +20,16 @@ from .fetch_wire import LeanFetchRequest
 
 IDLE_WAIT_MS = 200
 """Longest question of a quiet worker; also what resuming or seeking a partition may have to wait for."""
+BYTES_PER_MS = 4_000
+"""Of insights that are worked off, until their records can be read."""
+LEAST_SHARE = 0.5
+"""Of the wait, however much came."""
 
 
 class FetchRhythm:
     """Sets the wait of every fetch request of aiokafka's fetcher: `collect_ms` for `collect_bytes`, or long for one.
+
+    From `collect_ms` goes what the node's last portion takes to be worked off.
 
     Only partitions that are `wanted` are asked for; it is called in the consumer's thread.
     """
@@ -35,6 +42,7 @@ class FetchRhythm:
         self._collect_ms, self._collect_bytes = collect_ms, collect_bytes
         self._wanted = wanted
         self._quiet: set[int] = set()
+        self._came_bytes: dict[int, int] = {}
         fetcher._get_actions_per_node = self._planned
         fetcher._proc_fetch_request = self._asked
 
@@ -51,7 +59,7 @@ class FetchRhythm:
         """The request with its wait, and without partitions that are not wanted."""
         is_quiet = is_complete and node_id in self._quiet
         request._min_bytes = 1 if is_quiet else self._collect_bytes
-        request._max_wait_ms = IDLE_WAIT_MS if is_quiet else self._collect_ms
+        request._max_wait_ms = IDLE_WAIT_MS if is_quiet else self._collecting_ms(node_id)
         wanted = self._wanted
         request._topics = [
             (topic, asked)
@@ -68,8 +76,13 @@ class FetchRhythm:
 
         return LeanFetchRequest(request, is_known)
 
+    def _collecting_ms(self, node_id: int) -> int:
+        working_ms = self._came_bytes.get(node_id, 0) / BYTES_PER_MS
+        return int(max(self._collect_ms * LEAST_SHARE, self._collect_ms - working_ms))
+
     async def _asked(self, assignment: Any, node_id: int, request: Any) -> bool:
         has_records: bool = await self._ask(assignment, node_id, request)
+        self._came_bytes[node_id] = request.answered_bytes
         if has_records:
             self._quiet.discard(node_id)
         else:
