@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-BARE_PASS, BARE_TABLE, QUIX, SHELL, WHOLE, SETTLED, HOT = (
+BARE_PASS, BARE_TABLE, QUIX, SHELL, WHOLE, MANY, SETTLED, HOT = (
     "bare Faust, pass-through",
     "bare Faust, pass-through and table",
     "quixstreams",
     "the shell alone, with all guarantees",
     "the whole worker, 500 routes in their first 48 minutes",
+    "the whole worker, 500 routes after their first hour",
     "the whole worker, 100 routes after their first hour",
     "the whole worker, one hot key",
 )

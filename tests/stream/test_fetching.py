@@ -5,7 +5,7 @@ from io import BytesIO
 from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v11, FetchResponse_v11
 from aiokafka.structs import TopicPartition
 
-from decision_stream.stream.hardening.fetching import BYTES_PER_MS, IDLE_WAIT_MS, FetchRhythm
+from decision_stream.stream.hardening.fetching import BYTES_PER_MS, HELD_WAIT_MS, IDLE_WAIT_MS, FetchRhythm
 
 COLLECT_MS, COLLECT_BYTES, NODE = 30, 100_000, 1
 INSIGHTS, CHANGELOG = TopicPartition("insights", 0), TopicPartition("changelog", 0)
@@ -68,6 +68,14 @@ class Rhythm:
 
 async def test_after_an_answer_without_records_the_next_one_comes_with_the_first():
     assert await Rhythm().ask(0) == (IDLE_WAIT_MS, 1)
+
+
+async def test_while_records_of_a_full_partition_wait_the_question_does_not_outlast_them():
+    rhythm = Rhythm()
+    await rhythm.ask(0)
+    rhythm.fetcher._records = {INSIGHTS: "records"}
+    [(_, request)] = rhythm.plan()
+    assert (request._max_wait_ms, request._min_bytes) == (HELD_WAIT_MS, 1)
 
 
 async def test_the_more_came_last_the_shorter_the_broker_collects():

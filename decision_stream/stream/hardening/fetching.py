@@ -20,6 +20,8 @@ from .fetch_wire import LeanFetchRequest
 
 IDLE_WAIT_MS = 200
 """Longest question of a quiet worker; also what resuming or seeking a partition may have to wait for."""
+HELD_WAIT_MS = 50
+"""Likewise while the records of a full partition wait to be taken: they last for longer, and it is not asked for."""
 BYTES_PER_MS = 4_000
 """Of insights that are worked off, until their records can be read."""
 LEAST_SHARE = 0.5
@@ -51,15 +53,16 @@ class FetchRhythm:
         for tp in [tp for tp in held if not self._wanted(tp)]:
             del held[tp]  # Its position is where it was: it is fetched again when it is wanted.
         requests, *rest = self._plan(assignment)
-        # Partitions whose records are not consumed yet are not asked for: the question must not outlast them.
+        # Partitions whose records are not taken yet are not asked for: the question must not outlast them.
         tuned = [(node_id, self._tuned(assignment, node_id, request, not held)) for node_id, request in requests]
         return [(node_id, request) for node_id, request in tuned if request.topics], *rest
 
     def _tuned(self, assignment: Any, node_id: int, request: Any, is_complete: bool) -> LeanFetchRequest:
         """The request with its wait, and without partitions that are not wanted."""
-        is_quiet = is_complete and node_id in self._quiet
-        request._min_bytes = 1 if is_quiet else self._collect_bytes
-        request._max_wait_ms = IDLE_WAIT_MS if is_quiet else self._collecting_ms(node_id)
+        if node_id in self._quiet:
+            request._min_bytes, request._max_wait_ms = 1, IDLE_WAIT_MS if is_complete else HELD_WAIT_MS
+        else:
+            request._min_bytes, request._max_wait_ms = self._collect_bytes, self._collecting_ms(node_id)
         wanted = self._wanted
         request._topics = [
             (topic, asked)
