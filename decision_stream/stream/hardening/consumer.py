@@ -14,6 +14,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.futures import notify
 
+from .assignment import require_topics
 from .fetching import FetchRhythm
 
 
@@ -27,6 +28,7 @@ class TunedConsumerThread(driver.AIOKafkaConsumerThread):
         async def start_and_watch() -> None:
             await start()
             self.app.membership.watch(consumer._coordinator)
+            require_topics(consumer, settings.session_timeout_ms / 2_000.0)
             FetchRhythm(consumer._fetcher, settings.fetch_max_wait_ms, settings.fetch_min_bytes, self.consumer.is_read)
 
         consumer.start = start_and_watch

@@ -108,9 +108,10 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "faust Producer": ("_ensure_producer", "_producer", "_settings_extra", "flush", "on_start"),
     "faust stream": ("_finalized", "channel"),
     "faust queue": ("_errors", "_queue", "force_put_nowait"),
-    "aiokafka consumer": ("_coordinator", "_fetcher", "_subscription"),
+    "aiokafka consumer": ("_client", "_coordinator", "_fetcher", "_subscription"),
     "aiokafka partition state": ("has_valid_position", "highwater", "position"),
-    "aiokafka GroupCoordinator": ("_send_req",),
+    "aiokafka GroupCoordinator": ("_perform_assignment", "_send_req"),
+    "aiokafka subscriptions": ("topics",),
     "aiokafka fetcher": ("_get_actions_per_node", "_proc_fetch_request", "_records"),
     "aiokafka fetch request": (
         "_isolation_level",
@@ -125,7 +126,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "aiokafka produce request": ("_required_acks", "_timeout", "_topics", "_transactional_id", "build"),
     "aiokafka produce request of version 8": ("RESPONSE_TYPE", "encode"),
     "aiokafka producer": ("_max_request_size", "_message_accumulator", "_sender", "client", "partitions_for"),
-    "aiokafka client": ("get_random_node", "send"),
+    "aiokafka client": ("cluster", "force_metadata_update", "get_random_node", "send"),
     "aiokafka Request": ("build",),
     "aiokafka Sender": ("_send_produce_req",),
     "aiokafka message accumulator": (
@@ -143,6 +144,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
 
 REPLACED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("aiokafka GroupCoordinator", "_send_req", ("self", "request")),
+    ("aiokafka GroupCoordinator", "_perform_assignment", ("self", "response")),
     ("aiokafka client", "send", ("node_id", "request", "group")),
     ("aiokafka Sender", "_send_produce_req", ("self", "node_id", "batches")),
     ("aiokafka fetcher", "_proc_fetch_request", ("assignment", "node_id", "request")),
@@ -235,6 +237,7 @@ async def specimens(app: Any) -> dict[str, object]:
             "aiokafka consumer": consumer,
             "aiokafka partition state": subscriptions.subscription.assignment.state_value(PLACE),
             "aiokafka GroupCoordinator": GroupCoordinator,
+            "aiokafka subscriptions": subscriptions,
             "aiokafka fetcher": fetcher,
             "aiokafka fetch request": FetchRequest(1, 1, 1, 0, []),
             "aiokafka fetch request of version 11": FetchRequest_v11(),
