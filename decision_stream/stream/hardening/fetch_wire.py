@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v11, FetchResponse_v11
 
+from .kafka_text import COUNT, text, text_at
+
 IsKnown = Callable[[str, int, int], bool]
 """Whether the end of a partition, by topic and number, was this already."""
 
@@ -24,7 +26,6 @@ _PLACE_ANSWERED = Struct(">ihqqqi")
 """Partition, error, end, last stable offset, start of the log, number of aborted transactions."""
 _ABORTED = Struct(">qq")
 _REPLICA_AND_SIZE = Struct(">ii")
-_COUNT, _LENGTH = Struct(">i"), Struct(">h")
 _CONSUMER, _UNKNOWN, _NO_SESSION = -1, -1, (0, -1)
 
 
@@ -65,14 +66,14 @@ class LeanFetchRequest(FetchRequest):
                 self._isolation_level,
                 *_NO_SESSION,
             ),
-            _COUNT.pack(len(self._topics)),
+            COUNT.pack(len(self._topics)),
         ]
         for topic, places in self._topics:
-            parts += (_text(topic), _COUNT.pack(len(places)))
+            parts += (text(topic), COUNT.pack(len(places)))
             parts += [
                 _PLACE_ASKED.pack(partition, _UNKNOWN, offset, _UNKNOWN, most) for partition, offset, most in places
             ]
-        parts += (_COUNT.pack(0), _text(self._rack_id))
+        parts += (COUNT.pack(0), text(self._rack_id))
         return b"".join(parts)
 
 
@@ -94,11 +95,10 @@ class FetchAnswer(FetchResponse_v11):
         at += _ANSWERED.size
         told = []
         for _ in range(topics):
-            (length,) = _LENGTH.unpack_from(whole, at)
-            at += _LENGTH.size + length
-            topic = whole[at - length : at].decode()
-            (places,) = _COUNT.unpack_from(whole, at)
-            at += _COUNT.size
+            topic, at = text_at(whole, at)
+            assert topic is not None, "a topic has a name"
+            (places,) = COUNT.unpack_from(whole, at)
+            at += COUNT.size
             news = []
             for _ in range(places):
                 partition, code, end, stable, start, aborted = _PLACE_ANSWERED.unpack_from(whole, at)
@@ -127,8 +127,6 @@ class FetchAnswer(FetchResponse_v11):
 class _Reader:
     """What aiokafka's connection takes for the class of an answer."""
 
-    API_KEY, API_VERSION = FetchResponse_v11.API_KEY, FetchResponse_v11.API_VERSION
-
     def __init__(self, request: LeanFetchRequest) -> None:
         self._request = request
 
@@ -151,8 +149,3 @@ class _Asked(FetchRequest_v11):
 
     def __repr__(self) -> str:
         return f"_Asked({self._request.topics})"
-
-
-def _text(value: str) -> bytes:
-    encoded = value.encode()
-    return _LENGTH.pack(len(encoded)) + encoded

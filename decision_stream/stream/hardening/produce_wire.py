@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 
 from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v8, ProduceResponse_v8
 
+from .kafka_text import COUNT, text, text_at
+
 _ASKED = Struct(">hii")
 """Acknowledgements, time for them, number of topics."""
 _BATCH = Struct(">ii")
 """Partition, size of its batch."""
 _PLACE = Struct(">ihqqqi")
 """Partition, error, offset, timestamp, start of the log, number of refused records."""
-_COUNT, _LENGTH = Struct(">i"), Struct(">h")
 
 
 class LeanProduceRequest(ProduceRequest):
@@ -31,11 +32,11 @@ class LeanProduceRequest(ProduceRequest):
     def packed(self) -> bytes:
         """Its bytes in version 8."""
         parts: list[bytes] = [
-            _text(self._transactional_id),
+            text(self._transactional_id),
             _ASKED.pack(self._required_acks, self._timeout, len(self._topics)),
         ]
         for topic, batches in self._topics:
-            parts += (_text(topic), _COUNT.pack(len(batches)))
+            parts += (text(topic), COUNT.pack(len(batches)))
             for partition, batch in batches:
                 parts += (_BATCH.pack(partition, len(batch)), batch)
         return b"".join(parts)
@@ -56,27 +57,27 @@ class ProduceAnswer(ProduceResponse_v8):
         """Read from where `data` stands. Raises `struct.error` or `ValueError` when bytes are missing."""
         stream = BytesIO(data) if isinstance(data, bytes) else data
         whole, at = stream.getvalue(), stream.tell()
-        (count,) = _COUNT.unpack_from(whole, at)
-        at += _COUNT.size
+        (count,) = COUNT.unpack_from(whole, at)
+        at += COUNT.size
         topics = []
         for _ in range(count):
-            topic, at = _text_at(whole, at)
-            (places,) = _COUNT.unpack_from(whole, at)
-            at += _COUNT.size
+            topic, at = text_at(whole, at)
+            (places,) = COUNT.unpack_from(whole, at)
+            at += COUNT.size
             told = []
             for _ in range(places):
                 partition, code, offset, timestamp, start, refused = _PLACE.unpack_from(whole, at)
                 at += _PLACE.size
                 errors: list[tuple[int, str | None]] | None = None if refused < 0 else []
                 for _ in range(refused):
-                    (record,) = _COUNT.unpack_from(whole, at)
-                    why, at = _text_at(whole, at + _COUNT.size)
+                    (record,) = COUNT.unpack_from(whole, at)
+                    why, at = text_at(whole, at + COUNT.size)
                     assert errors is not None
                     errors.append((record, why))
-                message, at = _text_at(whole, at)
+                message, at = text_at(whole, at)
                 told.append((partition, code, offset, timestamp, start, errors, message))
             topics.append((topic, told))
-        (throttle,) = _COUNT.unpack_from(whole, at)
+        (throttle,) = COUNT.unpack_from(whole, at)
         return cls(topics, throttle)
 
 
@@ -93,21 +94,3 @@ class _Asked(ProduceRequest_v8):
 
     def __repr__(self) -> str:
         return repr(self._request)
-
-
-def _text(value: str | None) -> bytes:
-    if value is None:
-        return _LENGTH.pack(-1)
-    encoded = value.encode()
-    return _LENGTH.pack(len(encoded)) + encoded
-
-
-def _text_at(whole: bytes, at: int) -> tuple[str | None, int]:
-    """The text that begins here, and where it ends."""
-    (length,) = _LENGTH.unpack_from(whole, at)
-    at += _LENGTH.size
-    if length < 0:
-        return None, at
-    if at + length > len(whole):
-        raise ValueError(f"an answer of {len(whole)} bytes should have {at + length}")
-    return whole[at : at + length].decode(), at + length
