@@ -31,7 +31,10 @@ _NO_WATCH, _NO_ALARM = Watch(), Alarm()
 
 
 def renewed(turn: Turn) -> None:
-    """What is told once and again after the renewal time: that the scope is there, and what it wants to know."""
+    """What is told once and again after the renewal time: that the scope is there, and what it wants to know.
+
+    For a scope whose configuration is known, where knowledge is shared at all.
+    """
     told, since_ms = turn.cold.told, turn.at_ms - turn.policy.knowledge.renewal_ms
     if told.reader_at_ms is None or told.reader_at_ms <= since_ms:
         _presence(turn)
@@ -41,20 +44,14 @@ def renewed(turn: Turn) -> None:
 
 def _presence(turn: Turn) -> None:
     """Ask for the catalogue, so that its keeper knows the scope is still there."""
-    rules = turn.policy.knowledge
-    if not rules.enabled or turn.cold.configuration is None:
-        return
-    tell(turn, aggregate_of("catalog", "all", turn.scope, rules.shards), CatalogReader())
+    tell(turn, aggregate_of("catalog", "all", turn.scope, turn.policy.knowledge.shards), CatalogReader())
     turn.update(told=replace(turn.cold.told, reader_at_ms=turn.at_ms))
 
 
 def experience(turn: Turn, comparisons: tuple[Comparison, ...] = ()) -> None:
-    """Tell what was measured of models, or ask what others have; without news, once in the renewal time."""
-    rules, cold = turn.policy.knowledge, turn.cold
-    told = cold.told.asked_at_ms
-    if told is not None and turn.at_ms - told < rules.renewal_ms and not comparisons:
-        return
-    if not rules.enabled or cold.configuration is None:
+    """Tell what was measured of models, and ask what others have."""
+    rules = turn.policy.knowledge
+    if not rules.enabled or turn.cold.configuration is None:
         return
     aggregate = aggregate_of("prior", tenant_of(turn.scope), turn.scope, rules.shards)
     tell(turn, aggregate, Contribution(comparisons=comparisons))
