@@ -20,6 +20,7 @@ from .agenda import Agenda
 from .config import TABLE, StreamSettings
 from .flood import FloodGuard, FloodLimits
 from .hardening.batches import batches
+from .hardening.fetching import MOST_OF_PARTITION_BYTES
 from .hardening.lifeline import EXIT_FAILED, Lifeline
 from .hardening.membership import Membership
 from .hardening.producer import OrderedProducer
@@ -162,8 +163,7 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
         producer_acks=-1,
         producer_request_timeout=30.0,
         producer_compression_type=None,
-        # Portions of a partition: less read ahead under a backlog; a larger message still comes whole.
-        consumer_max_fetch_size=512 * 1024,
+        consumer_max_fetch_size=MOST_OF_PARTITION_BYTES,
         consumer_auto_offset_reset="earliest",
         web_enabled=False,
         web_tables_enabled=False,

@@ -5,7 +5,14 @@ from io import BytesIO
 from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v11, FetchResponse_v11
 from aiokafka.structs import TopicPartition
 
-from decision_stream.stream.hardening.fetching import BYTES_PER_MS, HELD_WAIT_MS, IDLE_WAIT_MS, FetchRhythm
+from decision_stream.stream.hardening.fetching import (
+    BYTES_PER_MS,
+    HELD_WAIT_MS,
+    IDLE_WAIT_MS,
+    MOST_BYTES,
+    MOST_OF_PARTITION_BYTES,
+    FetchRhythm,
+)
 
 COLLECT_MS, COLLECT_BYTES, NODE = 30, 100_000, 1
 INSIGHTS, CHANGELOG = TopicPartition("insights", 0), TopicPartition("changelog", 0)
@@ -85,6 +92,13 @@ async def test_the_more_came_last_the_shorter_the_broker_collects():
     assert (await rhythm.ask(5 * BYTES_PER_MS))[0] == COLLECT_MS - 6
     assert (await rhythm.ask(500 * BYTES_PER_MS))[0] == COLLECT_MS / 2
     assert (await rhythm.ask(1))[0] == COLLECT_MS - 1
+
+
+async def test_an_answer_has_room_for_two_busy_partitions_and_no_more():
+    rhythm = Rhythm()
+    await rhythm.ask(0)
+    assert [request._max_bytes for _, request in rhythm.plan()] == [MOST_BYTES]
+    assert MOST_BYTES == 2 * MOST_OF_PARTITION_BYTES
 
 
 async def test_a_partition_that_nobody_reads_is_not_asked_for():

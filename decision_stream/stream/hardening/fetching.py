@@ -18,6 +18,9 @@ from aiokafka.structs import TopicPartition
 
 from .fetch_wire import LeanFetchRequest
 
+MOST_BYTES, MOST_OF_PARTITION_BYTES = 2 << 20, 1 << 20
+"""What an answer may bring, of all partitions and of one: less is read ahead under a backlog, and a busy partition has
+enough to work on until the next answer. A larger message still comes whole."""
 IDLE_WAIT_MS = 200
 """Longest question of a quiet worker; also what resuming or seeking a partition may have to wait for."""
 HELD_WAIT_MS = 50
@@ -63,6 +66,7 @@ class FetchRhythm:
             request._min_bytes, request._max_wait_ms = 1, IDLE_WAIT_MS if is_complete else HELD_WAIT_MS
         else:
             request._min_bytes, request._max_wait_ms = self._collect_bytes, self._collecting_ms(node_id)
+        request._max_bytes = MOST_BYTES
         wanted = self._wanted
         request._topics = [
             (topic, asked)
