@@ -1,9 +1,19 @@
-"""A backlog is drained: CPU of the process for each insight, beside bare Faust and quixstreams on the same bytes."""
+"""A backlog is drained: CPU of the process for each insight, beside bare Faust and quixstreams on the same bytes.
+
+All programs are there at once, stopped but for one, and take turns: each drains a portion of its backlog, then the next
+one, some times over, so that a machine that is now faster and now slower is so for all of them. A portion is put on the
+topic while its program is stopped, and it is through when all of it is passed on: what a program says comes in bursts,
+far behind what it has done, and only where nothing is under way the one tells of the other.
+"""
 
 import asyncio
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -12,87 +22,179 @@ from .contenders import PARTITIONS, Contender, cpu_s
 from .figures import BARE_PASS, BARE_TABLE, HOT, MANY, QUIX, SETTLED, SHELL, WHOLE, Figure, against
 from .load import records
 
-COUNT, SCOPES, SETTLED_SCOPES, SETTLED_COUNT = 24_000, 500, 100, 96_000
-QUICK_ROUNDS = 4
-"""How many times those who decide nothing get the same bytes, because they are through with them in half a second."""
+ROUNDS = 8
+MANY_SCOPES, SETTLED_SCOPES = 500, 100
+AN_HOUR = 60
+"""Windows of a scope."""
+WARM_UP = 6_000
+POLL_S, QUIET_S = 0.01, 0.3
+
+Records = list[tuple[bytes, bytes]]
+
+
+@dataclass
+class Entry:
+    """Who drains what: `warm_up` insights of so many scopes, then one `portion` in each of its turns.
+
+    It has a turn in every round, or in every second one; the first hour of a scope is not longer than it is.
+    """
+
+    name: str
+    prefix: str
+    contender: Contender
+    scopes: int
+    warm_up: int
+    portion: int
+    every: int = 1
+    spent_s: float = 0.0
+    took_s: float = 0.0
+
+    def portions(self) -> Iterator[Records]:
+        """The warm-up, then one for each turn."""
+        loaded = records(self.warm_up + self.measured, self.scopes)
+        yield loaded[: self.warm_up]
+        for begin in range(self.warm_up, len(loaded), self.portion):
+            yield loaded[begin : begin + self.portion]
+
+    @property
+    def measured(self) -> int:
+        """Insights of all its turns."""
+        return ROUNDS // self.every * self.portion
+
+    @property
+    def rate(self) -> float:
+        """Insights per second."""
+        return self.measured / self.took_s
+
+    @property
+    def figure(self) -> Figure:
+        """CPU for each insight."""
+        spent_us = self.spent_s / self.measured * 1e6
+        return Figure(what=self.name, value=spent_us, unit="µs CPU per insight", remark=f"{self.rate:,.0f} insights/s")
+
+
+def _entries() -> dict[str, Entry]:
+    table = [
+        Entry(BARE_PASS, "bp.", contenders.FAUST_PASS, MANY_SCOPES, WARM_UP, 3_000),
+        Entry(BARE_TABLE, "bt.", contenders.FAUST_TABLE, MANY_SCOPES, WARM_UP, 3_000),
+        Entry(QUIX, "bq.", contenders.QUIXSTREAMS, MANY_SCOPES, WARM_UP, 12_000),
+        Entry(SHELL, "bs.", contenders.SHELL_ALONE, MANY_SCOPES, WARM_UP, 12_000),
+        Entry(WHOLE, "bw.", contenders.WORKER, MANY_SCOPES, WARM_UP, 6_000, every=2),
+        Entry(MANY, "bm.", contenders.WORKER, MANY_SCOPES, AN_HOUR * MANY_SCOPES, 8_000),
+        Entry(SETTLED, "bo.", contenders.WORKER, SETTLED_SCOPES, AN_HOUR * SETTLED_SCOPES, 8_000),
+        Entry(HOT, "bh.", contenders.WORKER, 1, WARM_UP, 8_000),
+    ]
+    return {
+        one.name: one for one in table if one.contender is not contenders.QUIXSTREAMS or contenders.QUIX_PYTHON.exists()
+    }
 
 
 async def measure(bootstrap_servers: str) -> list[Figure]:
     """Figures of all contenders that are installed."""
-    many, one = records(COUNT, SCOPES), records(COUNT, 1)
-    again = many * QUICK_ROUNDS
-    passed = await _drained(bootstrap_servers, BARE_PASS, "bp.", contenders.FAUST_PASS, many)
-    bare = await _drained(bootstrap_servers, BARE_TABLE, "bt.", contenders.FAUST_TABLE, many)
-    figures = [passed[0], bare[0]]
-    yardstick = bare[0].value
-    if contenders.QUIX_PYTHON.exists():
-        quix, _ = await _drained(bootstrap_servers, QUIX, "bq.", contenders.QUIXSTREAMS, again)
-        figures.append(Figure(what=quix.what, value=quix.value, unit=quix.unit, remark=_share(quix, yardstick)))
-    shell, _ = await _drained(bootstrap_servers, SHELL, "bs.", contenders.SHELL_ALONE, again)
-    figures.append(against(shell, yardstick, 0.25))
-    whole, _ = await _drained(bootstrap_servers, WHOLE, "bw.", contenders.WORKER, many)
-    grown, many_rate = await _drained(bootstrap_servers, MANY, "bm.", contenders.WORKER, records(SETTLED_COUNT, SCOPES))
-    settled, rate = await _drained(bootstrap_servers, SETTLED, "bo.", contenders.WORKER, records(COUNT, SETTLED_SCOPES))
-    hot, hot_rate = await _drained(bootstrap_servers, HOT, "bh.", contenders.WORKER, one)
-    figures += [against(figure, yardstick, 0.5) for figure in (whole, grown, settled)]
-    told = f"{hot_rate / many_rate:.2f} × the rate of 500 routes, {hot_rate / rate:.2f} × that of 100"
+    entries = _entries()
+    async with AsyncExitStack() as stack:
+        running = [await stack.enter_async_context(_warmed_up(bootstrap_servers, one)) for one in entries.values()]
+        for number in range(ROUNDS):
+            for one in running:
+                if number % one.entry.every == 0:
+                    await one.take_turn()
+    for one in entries.values():
+        print(f"{one.name}: {one.figure.value:.0f} µs, {one.rate:,.0f} insights/s", file=sys.stderr, flush=True)
+    return _compared(entries)
+
+
+def _compared(entries: dict[str, Entry]) -> list[Figure]:
+    yardstick = entries[BARE_TABLE].figure.value
+    figures = [entries[BARE_PASS].figure, entries[BARE_TABLE].figure]
+    if QUIX in entries:
+        figures.append(_beside(entries[QUIX].figure, yardstick))
+    figures.append(against(entries[SHELL].figure, yardstick, 0.25))
+    figures += [against(entries[name].figure, yardstick, 0.5) for name in (WHOLE, MANY, SETTLED)]
+    hot, many, settled = entries[HOT], entries[MANY], entries[SETTLED]
     return [
         *figures,
-        Figure(what=hot.what, value=hot.value, unit=hot.unit, remark=_share(hot, yardstick)),
+        _beside(hot.figure, yardstick),
         Figure(
             what=f"{HOT}: time",
-            value=1e6 / hot_rate,
+            value=1e6 / hot.rate,
             unit="µs for each insight",
-            goal=f"{1e6 / many_rate:.0f}, of 500 routes",
-            at_most=1e6 / many_rate,
-            remark=told,
+            goal=f"{1e6 / many.rate:.0f}, of {many.scopes} routes",
+            at_most=1e6 / many.rate,
+            remark=f"{hot.rate / many.rate:.2f} × the rate of {many.scopes} routes, "
+            f"{hot.rate / settled.rate:.2f} × that of {settled.scopes}",
         ),
     ]
 
 
-def _share(figure: Figure, yardstick: float) -> str:
-    return f"{figure.value / yardstick:.2f} ×; {figure.remark}"
+def _beside(figure: Figure, yardstick: float) -> Figure:
+    remark = f"{figure.value / yardstick:.2f} ×; {figure.remark}"
+    return Figure(what=figure.what, value=figure.value, unit=figure.unit, remark=remark)
 
 
-async def _drained(
-    bootstrap_servers: str, name: str, prefix: str, contender: Contender, loaded: list[tuple[bytes, bytes]]
-) -> tuple[Figure, float]:
-    """The figure, and insights per second."""
-    await contender.enter(bootstrap_servers, prefix)
-    await _fill(bootstrap_servers, prefix, loaded)
-    spent, rate = await _drain(bootstrap_servers, prefix, contender, len(loaded))
-    print(f"{name}: {spent:.0f} µs, {rate:,.0f} insights/s", file=sys.stderr, flush=True)
-    return Figure(what=name, value=spent, unit="µs CPU per insight", remark=f"{rate:,.0f} insights/s"), rate
+class _Running:
+    """A program that was started, and is stopped but for its turns."""
+
+    def __init__(
+        self, bootstrap_servers: str, entry: Entry, program: subprocess.Popen[bytes], consumer: AIOKafkaConsumer
+    ) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self.entry = entry
+        self._program = program
+        self._consumer = consumer
+        self._portions = entry.portions()
+        self._given = 0
+
+    async def warm_up(self) -> None:
+        """Let it drain the first portion, and stop it."""
+        await self._fill()
+        await self._passed_on()
+        self._program.send_signal(signal.SIGSTOP)
+
+    async def take_turn(self) -> None:
+        """Let it drain one portion, and add up what that took."""
+        await self._fill()
+        begun, cpu = time.monotonic(), cpu_s(self._program.pid)
+        self._program.send_signal(signal.SIGCONT)
+        ended, spent = await self._passed_on()
+        self._program.send_signal(signal.SIGSTOP)
+        self.entry.took_s += ended - begun
+        self.entry.spent_s += spent - cpu
+
+    async def _fill(self) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap_servers, linger_ms=10, max_batch_size=128 * 1024)
+        await producer.start()
+        for key, value in (portion := next(self._portions)):
+            await producer.send(f"{self.entry.prefix}insights", value, key=key)
+        await producer.stop()
+        self._given += len(portion)
+
+    async def _passed_on(self) -> tuple[float, float]:
+        """Wait until all of it is passed on, what scopes tell each other included; when that was, and its CPU then."""
+        parts = [TopicPartition(f"{self.entry.prefix}journal", number) for number in range(PARTITIONS)]
+        seen, at, spent = -1, 0.0, 0.0
+        while True:
+            assert self._program.poll() is None, f"{self.entry.name} ended with {self._program.returncode}"
+            found = sum((await self._consumer.end_offsets(parts)).values())
+            now = time.monotonic()
+            if found != seen:
+                seen, at, spent = found, now, cpu_s(self._program.pid)
+            elif seen >= self._given and now - at > QUIET_S:
+                return at, spent
+            await asyncio.sleep(POLL_S)
 
 
-async def _fill(bootstrap_servers: str, prefix: str, loaded: list[tuple[bytes, bytes]]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, linger_ms=10, max_batch_size=128 * 1024)
-    await producer.start()
-    for key, value in loaded:
-        await producer.send(f"{prefix}insights", value, key=key)
-    await producer.stop()
-
-
-async def _drain(bootstrap_servers: str, prefix: str, contender: Contender, count: int) -> tuple[float, float]:
-    """Microseconds of CPU per insight and insights per second, after the first quarter and to the end."""
-    worker = contender.start(bootstrap_servers, prefix)
-    parts = [TopicPartition(f"{prefix}journal", number) for number in range(PARTITIONS)]
+@asynccontextmanager
+async def _warmed_up(bootstrap_servers: str, entry: Entry):
+    await entry.contender.enter(bootstrap_servers, entry.prefix)
+    program = entry.contender.start(bootstrap_servers, entry.prefix)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
     await consumer.start()
+    running = _Running(bootstrap_servers, entry, program, consumer)
     try:
-        consumer.assign(parts)
-        begun = None
-        while True:
-            assert worker.poll() is None, f"{prefix} ended with {worker.returncode}"
-            done = sum((await consumer.end_offsets(parts)).values())
-            now, cpu = time.monotonic(), cpu_s(worker.pid)
-            if begun is None and done >= count // 4:
-                begun = (done, now, cpu)
-            if done >= count and begun is not None:
-                insights = done - begun[0]
-                return (cpu - begun[2]) / insights * 1e6, insights / (now - begun[1])
-            await asyncio.sleep(0.02)
+        await running.warm_up()
+        yield running
     finally:
         await consumer.stop()
-        worker.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(worker.wait)
+        program.send_signal(signal.SIGCONT)
+        program.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(program.wait)

@@ -25,7 +25,7 @@ def build(broker: str, prefix: str, with_table: bool) -> faust.App:
         table_standby_replicas=0,
         producer_linger=0.005,
         web_enabled=False,
-        broker_session_timeout=10.0,
+        broker_session_timeout=60.0,
         worker_redirect_stdouts=False,
     )
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}

@@ -42,6 +42,7 @@ def environment(prefix: str) -> dict[str, str]:
         "DS_KAFKA__APP_ID": f"{prefix}app",
         "DS_KAFKA__TOPIC_PREFIX": prefix,
         "DS_KAFKA__PARTITIONS": str(PARTITIONS),
+        "DS_KAFKA__SESSION_TIMEOUT": "60s",
         "DS_MONITORING__METRICS_PORT": "0",
         "DS_MONITORING__LOG_LEVEL": "error",
     }

@@ -12,7 +12,7 @@ BARE_PASS, BARE_TABLE, QUIX, SHELL, WHOLE, MANY, SETTLED, HOT = (
     "bare Faust, pass-through and table",
     "quixstreams",
     "the shell alone, with all guarantees",
-    "the whole worker, 500 routes in their first 48 minutes",
+    "the whole worker, 500 routes in their first hour",
     "the whole worker, 500 routes after their first hour",
     "the whole worker, 100 routes after their first hour",
     "the whole worker, one hot key",

@@ -22,6 +22,7 @@ def main(broker: str, prefix: str) -> None:
             commit_interval=1.0,
             state_dir=folder,
             loglevel="ERROR",
+            consumer_extra_config={"session.timeout.ms": 60_000},
             producer_extra_config={"linger.ms": 5, "acks": "all"},
         )
         raw = {

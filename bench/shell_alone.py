@@ -73,6 +73,7 @@ async def main(bootstrap_servers: str, prefix: str, partitions: str) -> None:
         app_id=f"{prefix}app",
         topic_prefix=prefix,
         partitions=int(partitions),
+        session_timeout_ms=60_000,
         tick_interval_ms=0,
     )
     await Worker(settings).run()
