@@ -4,7 +4,7 @@ import struct
 from io import BytesIO
 
 import pytest
-from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v3, ProduceRequest_v8, ProduceResponse_v8
+from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v3, ProduceRequest_v7, ProduceResponse_v7
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,14 +15,13 @@ int64 = st.integers(-(2**63), 2**63 - 1)
 names, texts = st.text(max_size=20), st.none() | st.text(max_size=20)
 batches = st.lists(st.tuples(int32, st.binary(max_size=40)), max_size=5)
 requests = st.builds(ProduceRequest, texts, int16, int32, st.lists(st.tuples(names, batches), max_size=5))
-refused = st.none() | st.lists(st.tuples(int32, texts), max_size=3)
-places = st.lists(st.tuples(int32, int16, int64, int64, int64, refused, texts), max_size=5)
-answers = st.builds(ProduceResponse_v8, st.lists(st.tuples(names, places), max_size=4), int32)
+places = st.lists(st.tuples(int32, int16, int64, int64, int64), max_size=5)
+answers = st.builds(ProduceResponse_v7, st.lists(st.tuples(names, places), max_size=4), int32)
 
 
 @given(requests)
 def test_a_request_has_the_bytes_that_aiokafka_gives_it(asked):
-    assert LeanProduceRequest(asked).build(ProduceRequest_v8).encode() == asked.build(ProduceRequest_v8).encode()
+    assert LeanProduceRequest(asked).build(ProduceRequest_v7).encode() == asked.build(ProduceRequest_v7).encode()
 
 
 @given(requests)
@@ -35,12 +34,12 @@ def test_an_answer_is_read_as_aiokafka_reads_it(answer, header):
     data = BytesIO(header + answer.encode())
     data.seek(len(header))
     read = answer_from(data)
-    assert (read.topics, read.throttle_time_ms, read.API_VERSION) == (answer.topics, answer.throttle_time_ms, 8)
+    assert (read.topics, read.throttle_time_ms, read.API_VERSION) == (answer.topics, answer.throttle_time_ms, 7)
 
 
 def answer_from(data: BytesIO) -> ProduceAnswer:
     """The answer as aiokafka's connection reads it."""
-    asked = LeanProduceRequest(ProduceRequest(None, -1, 1, [])).build(ProduceRequest_v8)
+    asked = LeanProduceRequest(ProduceRequest(None, -1, 1, [])).build(ProduceRequest_v7)
     return asked.RESPONSE_TYPE.decode(data)
 
 
@@ -53,4 +52,4 @@ def test_an_answer_that_is_cut_short_is_refused(answer, data):
 
 def test_requests_can_be_logged():
     asked = LeanProduceRequest(ProduceRequest(None, -1, 1, [("t", [(3, b"records")])]))
-    assert "{'t': {3: 7}}" in repr(asked.build(ProduceRequest_v8))
+    assert "{'t': {3: 7}}" in repr(asked.build(ProduceRequest_v7))

@@ -109,6 +109,17 @@ async def test_records_that_are_appended_otherwise_are_told(monkeypatch, app):
         await self_test(app)
 
 
+@pytest.mark.parametrize(
+    ("kind", "plain"),
+    [(tested.LeanProduceRequest, tested.ProduceRequest), (tested.LeanFetchRequest, tested.FetchRequest)],
+)
+async def test_requests_that_are_not_written_leanly_are_told(monkeypatch, app, kind, plain):
+    """As if aiokafka had begun to speak another version."""
+    monkeypatch.setattr(kind, "_CLASSES", plain._CLASSES[:-1])
+    with pytest.raises(SelfTestFailed, match=f"{kind.__name__} is sent as {plain.__name__}_v"):
+        await self_test(app)
+
+
 async def test_a_worker_refuses_before_it_connects(monkeypatch):
     monkeypatch.delattr(MessageAccumulator, "create_builder")
     worker = Worker(SETTINGS)

@@ -1,13 +1,14 @@
-"""Produce requests and their answers in the bytes of Kafka's protocol, version 8, a group of fields at a time.
+"""Produce requests and their answers in the bytes of Kafka's protocol, version 7, a group of fields at a time.
 
-aiokafka walks a schema value by value, and copies the batches once for each array that they are in.
+Version 7 is the newest that aiokafka speaks. It walks a schema value by value, and copies the batches once for each
+array that they are in.
 """
 
 from io import BytesIO
 from struct import Struct
 from typing import Any, ClassVar
 
-from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v8, ProduceResponse_v8
+from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v7, ProduceResponse_v7
 
 from .kafka_text import COUNT, text, text_at
 
@@ -15,22 +16,22 @@ _ASKED = Struct(">hii")
 """Acknowledgements, time for them, number of topics."""
 _BATCH = Struct(">ii")
 """Partition, size of its batch."""
-_PLACE = Struct(">ihqqqi")
-"""Partition, error, offset, timestamp, start of the log, number of refused records."""
+_PLACE = Struct(">ihqqq")
+"""Partition, error, offset, timestamp, start of the log."""
 
 
 class LeanProduceRequest(ProduceRequest):
-    """The same request as another one, written and answered leanly where the broker speaks version 8."""
+    """The same request as another one, written and answered leanly where the broker speaks version 7."""
 
     def __init__(self, asked: ProduceRequest) -> None:
         super().__init__(asked._transactional_id, asked._required_acks, asked._timeout, asked._topics)
 
     def build(self, request_struct_class: Any) -> Any:
         """The request in the version that the broker speaks."""
-        return _Asked(self) if request_struct_class is ProduceRequest_v8 else super().build(request_struct_class)
+        return _Asked(self) if request_struct_class is ProduceRequest_v7 else super().build(request_struct_class)
 
     def packed(self) -> bytes:
-        """Its bytes in version 8."""
+        """Its bytes in version 7."""
         parts: list[bytes] = [
             text(self._transactional_id),
             _ASKED.pack(self._required_acks, self._timeout, len(self._topics)),
@@ -46,7 +47,7 @@ class LeanProduceRequest(ProduceRequest):
         return f"LeanProduceRequest({self._required_acks}, {sizes})"
 
 
-class ProduceAnswer(ProduceResponse_v8):
+class ProduceAnswer(ProduceResponse_v7):
     """An answer with the fields that aiokafka's sender reads."""
 
     def __init__(self, topics: list[Any], throttle_time_ms: int) -> None:
@@ -64,24 +65,13 @@ class ProduceAnswer(ProduceResponse_v8):
             topic, at = text_at(whole, at)
             (places,) = COUNT.unpack_from(whole, at)
             at += COUNT.size
-            told = []
-            for _ in range(places):
-                partition, code, offset, timestamp, start, refused = _PLACE.unpack_from(whole, at)
-                at += _PLACE.size
-                errors: list[tuple[int, str | None]] | None = None if refused < 0 else []
-                for _ in range(refused):
-                    (record,) = COUNT.unpack_from(whole, at)
-                    why, at = text_at(whole, at + COUNT.size)
-                    assert errors is not None
-                    errors.append((record, why))
-                message, at = text_at(whole, at)
-                told.append((partition, code, offset, timestamp, start, errors, message))
-            topics.append((topic, told))
+            topics.append((topic, [_PLACE.unpack_from(whole, at + number * _PLACE.size) for number in range(places)]))
+            at += places * _PLACE.size
         (throttle,) = COUNT.unpack_from(whole, at)
         return cls(topics, throttle)
 
 
-class _Asked(ProduceRequest_v8):
+class _Asked(ProduceRequest_v7):
     """The request as it is sent."""
 
     RESPONSE_TYPE: ClassVar[Any] = ProduceAnswer
