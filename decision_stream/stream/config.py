@@ -26,11 +26,11 @@ class StreamSettings:
     linger_ms: int = 20
     fetch_max_wait_ms: int = 32
     fetch_min_bytes: int = 100_000
-    buffer_events: int = 1_024
+    buffer_events: int = 2_048
     tick_interval_ms: int = 5_000
     cached_scopes: int = 1_000
     # Outputs of one scope that wait for acknowledgement; beyond this its next event waits too.
-    max_outbox_bytes: int = 512 * 1024
+    max_outbox_bytes: int = 628 * 1024
     flood_in_a_row: int = 100
     flood_share: float = 0.5
     flood_window: int = 1_000

@@ -142,8 +142,8 @@ class Outlet:
             return  # The producer remembers the failure, and nothing is committed any more.
         for one in held:
             self._release(one)
-        # What a busy scope has to say leaves with its next state, which is under way: half as many requests.
-        if any(one.is_busy and one.scope not in self._deferred for one in held):
+        # At once: what is acknowledged before the scope's next write is not written there again.
+        if any(one.is_busy for one in held):
             self._producer.push()
         if not self._is_pushing:
             # In the loop's next turn: those of the request's other batches are released in this one.

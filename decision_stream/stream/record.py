@@ -31,11 +31,11 @@ from ..model.knowledge import Sighting
 from ..model.policy import Policy
 from ..model.state import ColdState, HotState, ScopeState
 from ..model.trace import continued, trace_id
-from ..wire.codec import compact, encode, encode_journal
+from ..wire.codec import encode, encode_journal, packed
 
 FORMAT = 1
-MAX_STATE_BYTES = 896 * 1024
-MAX_DEFERRED_BYTES = 160 * 1024
+MAX_STATE_BYTES = 1_000 * 1024
+MAX_DEFERRED_BYTES = 208 * 1024
 """Outputs of a scope that may wait for a common write, in bytes."""
 GENESIS = b"\x00" * 32
 COLD_SUFFIX = b"\x00cold"
@@ -157,7 +157,7 @@ class _Rank(Struct, frozen=True, gc=False, array_like=True):
 
 
 _rank = msgspec.msgpack.Decoder(_Rank)
-_packed = msgspec.msgpack.Encoder(order="deterministic").encode
+_pack = msgspec.msgpack.Encoder(order="deterministic")
 _hot = msgspec.msgpack.Decoder(HotRecord)
 _cold = msgspec.msgpack.Decoder(ColdRecord)
 _cold_state = msgspec.msgpack.Decoder(ColdState)
@@ -165,7 +165,7 @@ _cold_state = msgspec.msgpack.Decoder(ColdState)
 
 def _encode(record: HotRecord | ColdRecord | ColdState) -> bytes:
     """MessagePack with sorted keys: equal records have equal bytes."""
-    return compact(_packed(record))
+    return packed(_pack, record)
 
 
 _NOWHERE: Mapping[str, int] = MappingProxyType({})

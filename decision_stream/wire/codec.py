@@ -5,6 +5,7 @@ engine sees it, and whatever fails is a `MalformedMessage` with a reason code. P
 bytes of Confluent framing are skipped. Unknown fields are ignored, so that a newer analyzer may say more.
 """
 
+import threading
 from collections.abc import Callable
 from types import UnionType
 
@@ -44,28 +45,39 @@ class _Version(msgspec.Struct):
     schema_version: int = SUPPORTED_VERSION
 
 
-_canonical = msgspec.json.Encoder(order="sorted").encode
-_in_order = msgspec.json.Encoder().encode
+_canonical = msgspec.json.Encoder(order="sorted")
+_in_order = msgspec.json.Encoder()
 _version = msgspec.json.Decoder(_Version)
 
 
 def encode(message: Message) -> bytes:
     """Canonical JSON: keys sorted, shortest floats, no blanks; equal messages have equal bytes."""
-    return compact(_canonical(message))
+    return packed(_canonical, message)
 
 
 def encode_journal(record: JournalRecord) -> bytes:
     """The same bytes as those of `encode`: the journal's fields are in the order of their names as they are."""
-    return compact(_in_order(record))
+    return packed(_in_order, record)
 
 
-def compact(encoded: bytes) -> bytes:
-    """The same bytes in no more memory than they need; msgspec leaves up to half as much again unused behind them.
+class _Scratch(threading.local):
+    """Where messages are encoded before it is known how large they are."""
 
-    >>> compact(b"kept for long")
-    b'kept for long'
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+
+
+_scratch = _Scratch()
+
+
+def packed(encoder: msgspec.json.Encoder | msgspec.msgpack.Encoder, value: object) -> bytes:
+    """What the encoder makes of a value, in no more memory than it needs.
+
+    The encoder's own bytes have up to half as much again unused behind them, which counts where they are kept.
     """
-    return memoryview(encoded).tobytes()
+    buffer = _scratch.buffer
+    encoder.encode_into(value, buffer)
+    return bytes(buffer)
 
 
 def parser(kind: Kind) -> Callable[[bytes | None, bytes | None, int], Event]:

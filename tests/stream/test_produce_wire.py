@@ -8,7 +8,7 @@ from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v3, Produce
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decision_stream.stream.hardening.produce_wire import LeanProduceRequest, ProduceAnswer
+from decision_stream.stream.hardening.produce_wire import LeanProduceRequest, Pieces, PiecewiseWriter, ProduceAnswer
 
 int16, int32 = st.integers(-(2**15), 2**15 - 1), st.integers(-(2**31), 2**31 - 1)
 int64 = st.integers(-(2**63), 2**63 - 1)
@@ -21,7 +21,33 @@ answers = st.builds(ProduceResponse_v7, st.lists(st.tuples(names, places), max_s
 
 @given(requests)
 def test_a_request_has_the_bytes_that_aiokafka_gives_it(asked):
-    assert LeanProduceRequest(asked).build(ProduceRequest_v7).encode() == asked.build(ProduceRequest_v7).encode()
+    pieces = b"header" + LeanProduceRequest(asked).build(ProduceRequest_v7).encode()
+    assert b"".join(pieces.pieces) == b"header" + asked.build(ProduceRequest_v7).encode()
+    assert len(pieces) == len(b"".join(pieces.pieces))
+
+
+def test_batches_are_not_copied():
+    batch = bytearray(b"records")
+    asked = ProduceRequest(None, -1, 1, [("t", [(3, batch), (4, batch)])])
+    pieces = LeanProduceRequest(asked).build(ProduceRequest_v7).encode().pieces
+    assert [piece is batch for piece in pieces] == [False, True, False, True]
+
+
+class Written:
+    """Keeps what comes in one piece and what comes in several."""
+
+    def __init__(self) -> None:
+        self.whole, self.pieces = [], []
+        self.write, self.writelines = self.whole.append, self.pieces.extend
+        self.drain = self.close = None
+
+
+def test_pieces_are_written_one_by_one_and_all_else_as_it_is():
+    written = Written()
+    writer = PiecewiseWriter(written)
+    writer.write(b"size" + Pieces([b"header", b"batch"]))
+    writer.write(b"another request")
+    assert (written.pieces, written.whole) == ([b"sizeheader", b"batch"], [b"another request"])
 
 
 @given(requests)

@@ -14,6 +14,7 @@ import decision_stream.stream
 from decision_stream.stream.app import build_app
 from decision_stream.stream.config import StreamSettings
 from decision_stream.stream.hardening import self_test as tested
+from decision_stream.stream.hardening.produce_wire import Pieces
 from decision_stream.stream.hardening.self_test import NEEDED, SelfTestFailed, missing, self_test, specimens
 from decision_stream.stream.worker import Worker
 
@@ -117,6 +118,12 @@ async def test_requests_that_are_not_written_leanly_are_told(monkeypatch, app, k
     """As if aiokafka had begun to speak another version."""
     monkeypatch.setattr(kind, "_CLASSES", plain._CLASSES[:-1])
     with pytest.raises(SelfTestFailed, match=f"{kind.__name__} is sent as {plain.__name__}_v"):
+        await self_test(app)
+
+
+async def test_a_connection_that_writes_otherwise_is_told(monkeypatch, app):
+    monkeypatch.setattr(tested.LeanProduceRequest, "pieces", lambda self: Pieces([b"other bytes"]))
+    with pytest.raises(SelfTestFailed, match="a produce request in pieces has other bytes"):
         await self_test(app)
 
 

@@ -1,9 +1,10 @@
 """Produce requests and their answers in the bytes of Kafka's protocol, version 7, a group of fields at a time.
 
-Version 7 is the newest that aiokafka speaks. It walks a schema value by value, and copies the batches once for each
-array that they are in.
+Version 7 is the newest that aiokafka speaks. It walks a schema value by value, copies the batches once for each array
+that they are in, and twice more before they reach the transport. Here they are handed to it as they are.
 """
 
+from asyncio import StreamWriter
 from io import BytesIO
 from struct import Struct
 from typing import Any, ClassVar
@@ -12,12 +13,43 @@ from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v7, Produce
 
 from .kafka_text import COUNT, text, text_at
 
+Bytes = bytes | bytearray
+
 _ASKED = Struct(">hii")
 """Acknowledgements, time for them, number of topics."""
 _BATCH = Struct(">ii")
 """Partition, size of its batch."""
 _PLACE = Struct(">ihqqq")
 """Partition, error, offset, timestamp, start of the log."""
+
+
+class Pieces:
+    """Bytes in pieces that follow each other; what is put before them goes to the first one."""
+
+    def __init__(self, pieces: list[Bytes]) -> None:
+        self.pieces = pieces
+
+    def __radd__(self, before: bytes) -> "Pieces":
+        first, *rest = self.pieces
+        return Pieces([before + first, *rest])
+
+    def __len__(self) -> int:
+        return sum([len(piece) for piece in self.pieces])
+
+
+class PiecewiseWriter:
+    """What aiokafka's connection writes to: hands pieces to the transport without joining them."""
+
+    def __init__(self, writer: StreamWriter) -> None:
+        self._writer = writer
+        self.drain, self.close = writer.drain, writer.close
+
+    def write(self, data: bytes | Pieces) -> None:
+        """Write a request as aiokafka has put it together."""
+        if isinstance(data, Pieces):
+            self._writer.writelines(data.pieces)
+        else:
+            self._writer.write(data)
 
 
 class LeanProduceRequest(ProduceRequest):
@@ -30,17 +62,17 @@ class LeanProduceRequest(ProduceRequest):
         """The request in the version that the broker speaks."""
         return _Asked(self) if request_struct_class is ProduceRequest_v7 else super().build(request_struct_class)
 
-    def packed(self) -> bytes:
+    def pieces(self) -> "Pieces":
         """Its bytes in version 7."""
-        parts: list[bytes] = [
-            text(self._transactional_id),
-            _ASKED.pack(self._required_acks, self._timeout, len(self._topics)),
-        ]
+        pieces: list[Bytes] = []
+        fields = text(self._transactional_id)
+        fields += _ASKED.pack(self._required_acks, self._timeout, len(self._topics))
         for topic, batches in self._topics:
-            parts += (text(topic), COUNT.pack(len(batches)))
+            fields += text(topic) + COUNT.pack(len(batches))
             for partition, batch in batches:
-                parts += (_BATCH.pack(partition, len(batch)), batch)
-        return b"".join(parts)
+                pieces += (fields + _BATCH.pack(partition, len(batch)), batch)
+                fields = b""
+        return Pieces([*pieces, fields] if fields else pieces)
 
     def __repr__(self) -> str:
         sizes = {topic: {number: len(batch) for number, batch in batches} for topic, batches in self._topics}
@@ -79,8 +111,8 @@ class _Asked(ProduceRequest_v7):
     def __init__(self, request: LeanProduceRequest) -> None:
         self._request = request
 
-    def encode(self) -> bytes:
-        return self._request.packed()
+    def encode(self) -> Pieces:  # aiokafka puts header and size before it and hands it to the writer.
+        return self._request.pieces()
 
     def __repr__(self) -> str:
         return repr(self._request)

@@ -7,6 +7,7 @@ acknowledged.
 """
 
 import asyncio
+from asyncio import StreamWriter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from faust.exceptions import ProducerSendError
 from faust.transport.drivers import aiokafka as driver
 
 from .appending import Appender, Headers
-from .produce_wire import LeanProduceRequest
+from .produce_wire import LeanProduceRequest, PiecewiseWriter
 from .topic_ids import topic_ids
 
 MAX_BATCHES_IN_FLIGHT = 40
@@ -133,10 +134,16 @@ class OrderedProducer(driver.Producer):
 
 def _speak_leanly(client: Any) -> None:
     """Let what this client produces be written and read by `produce_wire`."""
-    send = client.send
+    send, connect = client.send, client._get_conn
 
     def send_lean(node_id: Any, request: Any, **how: Any) -> Any:
         is_produce = type(request) is ProduceRequest
         return send(node_id, LeanProduceRequest(request) if is_produce else request, **how)
 
-    client.send = send_lean
+    async def connect_piecewise(node_id: Any, **how: Any) -> Any:
+        connection = await connect(node_id, **how)
+        if connection is not None and type(connection._writer) is StreamWriter:
+            connection._writer = PiecewiseWriter(connection._writer)
+        return connection
+
+    client.send, client._get_conn = send_lean, connect_piecewise

@@ -6,7 +6,7 @@ gone without a word. So everything that `stream/` touches beside the public inte
 made for the purpose, and two records go through the real append path without a broker.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from inspect import iscoroutinefunction, signature
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
@@ -30,7 +31,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from .appending import Appender
 from .fetch_wire import LeanFetchRequest
-from .produce_wire import LeanProduceRequest
+from .produce_wire import LeanProduceRequest, PiecewiseWriter
 from .versions import TESTED, UntestedVersion
 
 NEEDED: dict[str, tuple[str, ...]] = {
@@ -128,7 +129,8 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "aiokafka produce request": ("_required_acks", "_timeout", "_topics", "_transactional_id", "build"),
     "aiokafka produce request of version 7": ("RESPONSE_TYPE", "encode"),
     "aiokafka producer": ("_max_request_size", "_message_accumulator", "_sender", "client", "partitions_for"),
-    "aiokafka client": ("cluster", "force_metadata_update", "get_random_node", "send"),
+    "aiokafka client": ("_get_conn", "cluster", "force_metadata_update", "get_random_node", "send"),
+    "aiokafka connection": ("_versions", "_writer", "send"),
     "aiokafka Request": ("build",),
     "aiokafka Sender": ("_send_produce_req",),
     "aiokafka message accumulator": (
@@ -148,6 +150,7 @@ REPLACED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("aiokafka GroupCoordinator", "_send_req", ("self", "request")),
     ("aiokafka GroupCoordinator", "_perform_assignment", ("self", "response")),
     ("aiokafka client", "send", ("node_id", "request", "group")),
+    ("aiokafka client", "_get_conn", ("node_id", "group", "no_hint")),
     ("aiokafka Sender", "_send_produce_req", ("self", "node_id", "batches")),
     ("aiokafka fetcher", "_proc_fetch_request", ("assignment", "node_id", "request")),
     ("aiokafka fetcher", "_get_actions_per_node", ("assignment",)),
@@ -174,7 +177,7 @@ async def self_test(app: Any) -> None:
         found = await specimens(app)
         problems = [*missing(found), *altered(found)]
         if not problems:
-            problems = [*await appended(), *misread()]
+            problems = [*await appended(), *misspoken(), *await misspelled()]
     except Exception as fault:
         problems = [f"{type(fault).__name__}: {fault}"]
     if problems:
@@ -247,6 +250,7 @@ async def specimens(app: Any) -> dict[str, object]:
             "aiokafka produce request of version 7": ProduceRequest_v7(),
             "aiokafka producer": producer,
             "aiokafka client": producer.client,
+            "aiokafka connection": AIOKafkaConnection("localhost", 9),
             "aiokafka Request": Request,
             "aiokafka Sender": Sender,
             "aiokafka message accumulator": accumulator,
@@ -282,7 +286,7 @@ async def appended() -> list[str]:
     return problems
 
 
-def misread() -> list[str]:
+def misspoken() -> list[str]:
     """Which requests aiokafka would not send in the version that is written leanly, to a broker that speaks any."""
     asked, produced = FetchRequest(1, 1, 1, 0, []), ProduceRequest(None, -1, 1, [])
     written = {
@@ -295,6 +299,44 @@ def misread() -> list[str]:
         if not isinstance(chosen, expected) or type(chosen) is expected:
             problems.append(f"{type(request).__name__} is sent as {type(chosen).__name__}")
     return problems
+
+
+async def misspelled() -> list[str]:
+    """Whether a connection writes a request in pieces in other bytes than in one."""
+    topics = [("first", [(0, b"batch"), (3, b"another")]), ("second", [(1, bytearray(b"third"))])]
+    asked = ProduceRequest(None, -1, 1_000, topics)
+    written = [await _written(asked, None), await _written(LeanProduceRequest(asked), PiecewiseWriter)]
+    return [] if written[0] == written[1] else ["a produce request in pieces has other bytes than aiokafka's own"]
+
+
+async def _written(request: Request[Any], around: Callable[[Any], Any] | None) -> bytes:
+    """What a connection to a broker that speaks any version writes; nothing is connected."""
+    writer = _Writer()
+    connection = AIOKafkaConnection("localhost", 9, request_timeout_ms=1_000)
+    connection._versions = {request.API_KEY: (0, 99)}
+    connection._writer = around(writer) if around else writer
+    connection.send(request).close()
+    connection._writer = None
+    return b"".join(writer.written)
+
+
+class _Writer:
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self.written += pieces
+
+    async def drain(self) -> None:
+        raise AssertionError("nothing is sent")
+
+    def close(self) -> None:
+        raise AssertionError("nothing is connected")
 
 
 def _accumulator() -> MessageAccumulator:
