@@ -1,5 +1,9 @@
-"""The one error of this package: says what was found, what was expected, and what to do."""
+"""The errors of this package: what was found, what was expected, and what to do; for the person at the terminal."""
 
 
 class BrokerUnavailable(Exception):
-    """No Kafka could be had. The message is meant for the person at the terminal."""
+    """No Kafka could be had."""
+
+
+class OrderRefused(Exception):
+    """Kafka refused to create a topic or to change one."""

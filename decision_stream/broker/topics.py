@@ -14,11 +14,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError, TopicAlreadyExistsError, for_code
 
 from ..stream.address import client_options
-from .failure import BrokerUnavailable
+from .failure import BrokerUnavailable, OrderRefused
 
 DAY_MS = 86_400_000
 APPLY = "decision-stream topics apply"
-LEADER_TIMEOUT_S = 30.0
+LEADER_TIMEOUT_S, SETTLE_TIMEOUT_S = 30.0, 10.0
 
 CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
@@ -115,7 +115,7 @@ async def plan(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Ch
 async def apply(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
     """Create what is missing and mend settings; returns what could not be mended.
 
-    When it returns, every partition has a leader.
+    When it returns, every partition has a leader. Raises `OrderRefused`.
     """
     async with admin(bootstrap_servers) as client:
         for change in await _differences(client, specs):
@@ -124,11 +124,15 @@ async def apply(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[C
             if change.found == _MISSING:
                 await _create(client, change.spec)
             else:
-                resource = ConfigResource(ConfigResourceType.TOPIC, change.topic, configs=change.spec.config)
-                await client.alter_configs([resource])
-        # A created topic is not at once known to the node that is asked next, and its leaders come later still.
+                await _alter(client, change.spec)
+        # What was ordered is not at once known to the node that is asked next, and leaders come later still.
         await _await_leaders(client, [spec.name for spec in specs])
-        return await _differences(client, specs)
+        deadline = asyncio.get_running_loop().time() + SETTLE_TIMEOUT_S
+        left = await _differences(client, specs)
+        while any(change.can_apply for change in left) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.1)
+            left = await _differences(client, specs)
+        return left
 
 
 def plan_now(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Change, ...]:
@@ -142,6 +146,8 @@ def apply_now(bootstrap_servers: str, specs: tuple[TopicSpec, ...]) -> tuple[Cha
 
 
 _MISSING = "no such topic"
+_SET_FOR_TOPIC = 1
+"""Where a setting comes from, in Kafka's protocol: the topic's own."""
 
 
 @asynccontextmanager
@@ -184,11 +190,25 @@ async def _differences(client: AIOKafkaAdminClient, specs: tuple[TopicSpec, ...]
 
 
 async def _wrong_config(client: AIOKafkaAdminClient, spec: TopicSpec) -> dict[str, str]:
-    resource = ConfigResource(ConfigResourceType.TOPIC, spec.name)
-    (response,) = await client.describe_configs([resource])
-    (_code, _message, _kind, _name, entries, *_rest), *_ = response.resources
-    actual = {entry[0]: entry[1] for entry in entries}
+    actual = {name: value for name, value, _ in await _config(client, spec.name)}
     return {name: actual.get(name, "unset") for name, value in spec.config.items() if actual.get(name) != value}
+
+
+async def _config(client: AIOKafkaAdminClient, topic: str) -> list[tuple[str, str, bool]]:
+    """Settings of a topic: name, value, and whether it was set for this topic."""
+    (response,) = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    (_code, _message, _kind, _name, entries, *_rest), *_ = response.resources
+    return [(name, value, source == _SET_FOR_TOPIC) for name, value, _read_only, source, *_more in entries]
+
+
+async def _alter(client: AIOKafkaAdminClient, spec: TopicSpec) -> None:
+    """Set what the specification names; what someone else has set for the topic stays as it is."""
+    kept = {name: value for name, value, is_set in await _config(client, spec.name) if is_set}
+    resource = ConfigResource(ConfigResourceType.TOPIC, spec.name, configs={**kept, **spec.config})
+    for response in await client.alter_configs([resource]):
+        for code, message, *_place in response.resources:
+            if code:
+                raise _refused(spec, code, message)
 
 
 async def _create(client: AIOKafkaAdminClient, spec: TopicSpec) -> None:
@@ -202,7 +222,12 @@ async def _create(client: AIOKafkaAdminClient, spec: TopicSpec) -> None:
     for _name, code, *rest in response.topic_errors:
         # Another one may have created it at the same moment.
         if code not in (0, TopicAlreadyExistsError.errno):
-            raise for_code(code)(f"{spec.name}: {rest}")
+            raise _refused(spec, code, *rest)
+
+
+def _refused(spec: TopicSpec, code: int, *told: str | None) -> OrderRefused:
+    why = " ".join([for_code(code).__name__, *[word for word in told if word]])
+    return OrderRefused(f"Kafka refuses {spec.name} with {_shown(spec.config)}: {why}")
 
 
 async def _await_leaders(client: AIOKafkaAdminClient, names: list[str]) -> None:

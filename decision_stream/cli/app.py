@@ -30,12 +30,12 @@ verbs.register(app)
 
 def main() -> None:
     """Entry point: expected failures end with a message and a status, not with a traceback."""
-    from ..broker.failure import BrokerUnavailable
+    from ..broker.failure import BrokerUnavailable, OrderRefused
     from ..settings import BadSettings
     from ..stream.address import NoCredentials
     from ..stream.hardening.versions import UntestedVersion
 
     try:
         app()
-    except (BadSettings, BrokerUnavailable, NoCredentials, UntestedVersion) as fault:
+    except (BadSettings, BrokerUnavailable, NoCredentials, OrderRefused, UntestedVersion) as fault:
         fail(fault)

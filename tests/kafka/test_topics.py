@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from decision_stream.broker.failure import BrokerUnavailable
+from decision_stream.broker.failure import BrokerUnavailable, OrderRefused
 from decision_stream.broker.topics import apply_now, plan_now, topic_table
 
 
@@ -28,6 +28,22 @@ def test_a_wrong_setting_is_mended(kafka, specs):
     (change,) = plan_now(kafka.bootstrap_servers, wanted)
     assert "retention.ms=12345" in str(change) and "decision-stream topics apply" in str(change)
     assert apply_now(kafka.bootstrap_servers, wanted) == ()
+
+
+def test_what_someone_else_has_set_stays(kafka, specs):
+    apply_now(kafka.bootstrap_servers, specs)
+    foreign = (replace(specs[0], config={**specs[0].config, "retention.bytes": "123456789"}), *specs[1:])
+    assert apply_now(kafka.bootstrap_servers, foreign) == ()
+    wanted = (replace(specs[0], config={**specs[0].config, "retention.ms": "23456"}), *specs[1:])
+    assert apply_now(kafka.bootstrap_servers, wanted) == ()
+    assert plan_now(kafka.bootstrap_servers, foreign)[0].found == "retention.ms=23456"
+
+
+def test_a_setting_that_kafka_refuses_is_told(kafka, specs):
+    apply_now(kafka.bootstrap_servers, specs)
+    impossible = (replace(specs[0], config={**specs[0].config, "retention.ms": "soon"}), *specs[1:])
+    with pytest.raises(OrderRefused, match=rf"Kafka refuses {specs[0].name} with .*retention.ms=soon.*: InvalidConf"):
+        apply_now(kafka.bootstrap_servers, impossible)
 
 
 def test_another_number_of_partitions_is_left_to_a_person(kafka, specs):
