@@ -30,9 +30,10 @@ chaos: $(STAMP) ## faults on a real Kafka under load, then an oracle reads every
 fuzz: $(STAMP) ## Schemathesis against the REST API, thousands of requests for each role (ARGS="20" for fewer)
 	$(VENV)/bin/python -m tests.edge.api_fuzz $(ARGS)
 
-lint: $(STAMP) ## check style and imports
+lint: $(STAMP) ## check style, imports and types
 	$(VENV)/bin/ruff check decision_stream tests bench
 	$(VENV)/bin/ruff format --check decision_stream tests bench
+	$(VENV)/bin/mypy
 
 clean: ## remove the environment and what runs left behind
 	rm -rf $(VENV) $(ORACLES) $(QUIX) .decision_stream .pytest_cache .hypothesis .ruff_cache

@@ -48,8 +48,8 @@ def _examined(config, bootstrap_servers: str | None, probes_clock: bool) -> "lis
     except BadSettings as fault:
         first, *mistakes = str(fault).splitlines()
         fix = f"docs/configuration.md; then `decision-stream config check {config or 'FILE'}`"
-        told = [line.strip() for line in mistakes] or [first]
-        return [*installed(), *(fail("settings", line, fix) for line in told)]
+        lines = [line.strip() for line in mistakes] or [first]
+        return [*installed(), *(fail("settings", line, fix) for line in lines)]
     kafka = settings.kafka
     subject = Subject(
         address=address,

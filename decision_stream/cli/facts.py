@@ -1,6 +1,7 @@
 """Commands that tell: the strategies, the version."""
 
 import json
+from typing import Any
 
 import typer
 from rich.table import Table
@@ -18,7 +19,7 @@ def strategies(as_json: AsJson = False) -> None:
     from ..model.policy import Policy
     from ..strategies.registry import STRATEGIES
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": strategy.name, "priority": strategy.priority(Policy()), "complete": strategy.complete}
         for strategy in STRATEGIES
     ]

@@ -6,7 +6,7 @@ They ask the REST API, so that rights, tenants and the audit trail are the same 
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -49,8 +49,9 @@ def register(app: typer.Typer) -> None:
         app.command(verb, help=told)(_decision_verb(verb))
     for verb, told in SCOPE_VERBS.items():
         app.command(verb, help=told)(_scope_verb(verb))
-    for verb in (approvals, inspect, explain, experiments):
-        app.command()(verb)
+    questions: tuple[Callable[..., None], ...] = (approvals, inspect, explain, experiments)
+    for question in questions:
+        app.command()(question)
 
 
 def approvals(limit: Limit = ROWS, api: Address = None, as_json: AsJson = False) -> None:
@@ -243,7 +244,7 @@ def _codes(record: dict[str, Any]) -> str:
     return ", ".join(it["code"] for it in record.get("reasons", []))
 
 
-def _show(table: Table, rows: list[tuple[str, ...]], otherwise: str) -> None:
+def _show(table: Table, rows: Sequence[tuple[str, ...]], otherwise: str) -> None:
     for row in rows:
         table.add_row(*row)
     if rows:

@@ -144,6 +144,7 @@ class Metrics:
         return max(0.0, self._clock() - since_ms / 1_000.0) if since_ms is not None else 0.0
 
     def _bind(self, row: Metric) -> None:
+        metric: Gauge | Tally
         if row.kind is Gauge:
             metric = Gauge(row.name, row.meaning, tuple(row.labels), registry=self.registry)
         else:
@@ -153,8 +154,8 @@ class Metrics:
         for values in row.labels.values():
             combinations = [(*combination, str(value)) for combination in combinations for value in values]
         for combination in combinations:
-            is_alone = isinstance(metric, Gauge) and not combination
-            self._children[(row.name, *combination)] = metric if is_alone else metric.labels(*combination)
+            alone = metric if isinstance(metric, Gauge) and not combination else None
+            self._children[(row.name, *combination)] = alone or metric.labels(*combination)
 
     def _child(self, *key: str) -> Any:
         child = self._children.get(key)

@@ -186,13 +186,15 @@ def build_app(settings: StreamSettings, observer: Observer | None = None) -> Eng
     )
     app.agenda = Agenda()
     app.observer = observer or SilentObserver()
-    app.table = app.Table(
+    table = app.Table(
         TABLE,
         key_type=bytes,
         value_type=bytes,
         partitions=settings.partitions,
         extra_topic_configs={},
     )
+    assert isinstance(table, OwnedTable)
+    app.table = table
     for name in INPUTS:
         _add_stage(app, name)
     if settings.tick_interval_ms:
@@ -305,7 +307,7 @@ async def _run(app: EngineApp, name: str, full_name: str, stream: StreamT[bytes]
     assert isinstance(producer, OrderedProducer)
     limit = app.settings.max_outbox_bytes
     take = app.processor.take
-    expected: dict[int, tuple[int, int]] = {}
+    expected: dict[int, tuple[int | None, int]] = {}
     async for message, records in _batches(app, stream):
         partition, generation = message.partition, message.generation_id
         if (name, partition) in app.flood.paused:
@@ -417,7 +419,8 @@ def _tell_paused(app: EngineApp, name: str) -> None:
 async def _batches(app: EngineApp, stream: StreamT[bytes]) -> AsyncIterator[tuple[Message, Sequence[Record]]]:
     if app.settings.batched:
         async for batch in batches(stream):
-            yield batch, batch.value
+            records: Any = batch.value
+            yield batch, records
         return
     async for event in stream.noack().events():
         message = event.message

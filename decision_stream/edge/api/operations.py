@@ -51,7 +51,7 @@ def strategy(name: str, its: Its, asking: Asking) -> bodies.StrategyBody:
 @router.get("/statistics", operation_id="get_statistics")
 def statistics(its: Its, asking: Asking) -> bodies.Statistics:
     """Counts of decisions by state, kind and strategy; win rate, improvement, rollback rate, latency."""
-    return bodies.Statistics(**statistics_of(its, asking), saved=saved_by_all(its, asking))
+    return bodies.Statistics.model_validate({**statistics_of(its, asking), "saved": saved_by_all(its, asking)})
 
 
 @router.get("/policy", operation_id="get_policy")

@@ -75,7 +75,7 @@ def audit(
 def one_scope(scope: ScopePath, its: Its, asking: Asking) -> bodies.ScopeBody:
     """All of a scope: configuration and history, experiment, ramps, breaker, counters, tombstones, trials."""
     stored = _stored(its, scope, asking)
-    return bodies.ScopeBody(**scope_view(stored, its.policy), saved=saved_by(stored))
+    return bodies.ScopeBody.model_validate({**scope_view(stored, its.policy), "saved": saved_by(stored)})
 
 
 def _stored(its: Context, scope: str, asking: Caller) -> StoredScope:

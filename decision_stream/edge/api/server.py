@@ -5,9 +5,10 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from aiokafka import AIOKafkaProducer
@@ -110,7 +111,7 @@ async def _serve(settings: ApiSettings, engine: Engine, listens_on: socket.socke
             model, settings, lambda: commands, lambda: projector.caught_up, engine.policy, lambda: pulse.standing
         )
         listener = Listener(listening(app, settings), app.state.context.ending, takes_signals=stop is None)
-        beside = [projector.run(), pulse.run()]
+        beside: list[Coroutine[Any, Any, object]] = [projector.run(), pulse.run()]
         if settings.webhook.url:
             beside.append(Webhook(settings.webhook, servers, prefix, f"{engine.app_id}-webhook").run())
         if stop is not None:
@@ -126,9 +127,9 @@ async def _serve(settings: ApiSettings, engine: Engine, listens_on: socket.socke
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             await producer.stop()
-        for fault in ended:
-            if isinstance(fault, Exception):
-                raise fault
+        for end in ended:
+            if isinstance(end, Exception):
+                raise end
 
 
 def listening(app: ASGIApp, settings: ApiSettings) -> uvicorn.Config:

@@ -182,7 +182,9 @@ def stored_scope(scope: str, hot: str, cold: str | None) -> StoredScope:
 
 def with_point(points: list[dict[str, Any]], at_ms: int, view: dict[str, Any]) -> list[dict[str, Any]]:
     """A course with one more point; of each slice of time the newest stays, at most `MAX_POINTS` in all."""
-    told = {name: view[name] for name in ("weight", "comparisons", "sample_ratio", "gain", "guards") if name in view}
+    told: dict[str, Any] = {
+        name: view[name] for name in ("weight", "comparisons", "sample_ratio", "gain", "guards") if name in view
+    }
     requests = {name: arm["requests"] for name, arm in view["arms"].items()}
     # Later ones stay: records may come again, and not each of them is drawn again.
     every = [point for point in points if point["at_ms"] != at_ms]

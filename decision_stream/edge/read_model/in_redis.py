@@ -243,7 +243,8 @@ class RedisReadModel:
             )
         except Exception:
             raise ValueError("api.redis_url is no URL of a Redis; expected redis://[:password@]host:port/0") from None
-        self._redis = Redis(connection_pool=pool)
+        # It answers with texts; redis-py's types cannot tell.
+        self._redis: Any = Redis(connection_pool=pool)
         self._base = f"ds:{{{namespace}}}:"
         self._keep = keep or Keep()
         self._drawing = Documents(policy)
@@ -538,7 +539,8 @@ def _facts(messages: list[Message]) -> Iterator[_Fact]:
 
 def _portions(facts: Iterable[_Fact]) -> list[list[_Fact]]:
     """Facts of about `BATCH` records each. Without any there is an empty one: it still asks where the model stands."""
-    portions, size = [[]], 0
+    portions: list[list[_Fact]] = [[]]
+    size = 0
     for fact in facts:
         if size >= BATCH:
             portions.append([])

@@ -87,7 +87,8 @@ def chances_of_being_best(means: Sequence[float], deviations: Sequence[float]) -
         first = float(_ndtr()((means[0] - means[1]) / hypot(*deviations)))
         return [first, 1.0 - first]
     # The largest is not found below `low`, and above `high` it is the `top` arm: to that falls what the others leave.
-    low, high, end, top, slopes = -inf, -inf, -inf, 0, []
+    low, high, end, top = -inf, -inf, -inf, 0
+    slopes: list[float] = []
     for mean, deviation in zip(means, deviations, strict=True):
         reach = _REACH * deviation
         if mean - reach > low:

@@ -118,10 +118,11 @@ class BatchConsumer(SafeConsumer):
         def stopped() -> bool:
             return self._stopped.is_set() or fetcher._stopped.is_set()
 
+        endings: tuple[type[BaseException], ...] = (*self.consumer_stopped_errors, asyncio.CancelledError)
         try:
             while not stopped():
                 await self._drain_once(stopped)
-        except (*self.consumer_stopped_errors, asyncio.CancelledError):
+        except endings:
             if not self.app.should_stop:
                 raise
 
@@ -197,7 +198,10 @@ async def batches(stream: StreamT[Any]) -> AsyncIterator[RecordBatch]:
         yield batch
 
 
-def _batch(tp: TP, records: list[Any], generation: int) -> RecordBatch:
+_NO_HEADERS: Any = ()
+
+
+def _batch(tp: TP, records: Any, generation: int) -> RecordBatch:
     newest = records[-1]
     batch = RecordBatch(
         tp.topic,
@@ -205,7 +209,7 @@ def _batch(tp: TP, records: list[Any], generation: int) -> RecordBatch:
         newest.offset,
         newest.timestamp / 1_000.0,
         newest.timestamp_type,
-        (),
+        _NO_HEADERS,
         None,
         records,
         None,

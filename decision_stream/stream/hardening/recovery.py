@@ -107,4 +107,5 @@ class SafeTableManager(TableManager):
         """The recovery service, made on first use."""
         if self._recovery is None:
             self._recovery = SafeRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        assert isinstance(self._recovery, SafeRecovery)
         return self._recovery

@@ -289,7 +289,7 @@ async def appended() -> list[str]:
 def misspoken() -> list[str]:
     """Which requests aiokafka would not send in the version that is written leanly, to a broker that speaks any."""
     asked, produced = FetchRequest(1, 1, 1, 0, []), ProduceRequest(None, -1, 1, [])
-    written = {
+    written: dict[type, Request[Any]] = {
         FetchRequest_v11: LeanFetchRequest(asked, lambda topic, partition, end: False),
         ProduceRequest_v7: LeanProduceRequest(produced),
     }

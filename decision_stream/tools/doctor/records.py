@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -87,7 +88,7 @@ class Looked:
             if topic in INPUTS:
                 _PARSERS[topic](record.value, record.key, record.timestamp)
             elif record.value is not None:
-                read = msgspec.json.decode(record.value, type=MESSAGES[MESSAGE_OF[topic]])
+                read: Any = msgspec.json.decode(record.value, type=MESSAGES[MESSAGE_OF[topic]])
                 if topic == "journal":
                     self.writers[record.partition] = (read.engine_version, read.policy_hash)
         except MalformedMessage as fault:
