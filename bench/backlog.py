@@ -36,7 +36,7 @@ Records = list[tuple[bytes, bytes]]
 class Entry:
     """Who drains what: `warm_up` insights of so many scopes, then one `portion` in each of its turns.
 
-    It has a turn in every round, or in every second one; the first hour of a scope is not longer than it is.
+    It has a turn in every round, or in every second one, where a scope's first hour has no windows for more.
     """
 
     name: str
