@@ -62,7 +62,7 @@ class LeanProduceRequest(ProduceRequest):
         """The request in the version that the broker speaks."""
         return _Asked(self) if request_struct_class is ProduceRequest_v7 else super().build(request_struct_class)
 
-    def pieces(self) -> "Pieces":
+    def pieces(self) -> Pieces:
         """Its bytes in version 7."""
         pieces: list[Bytes] = []
         fields = text(self._transactional_id)

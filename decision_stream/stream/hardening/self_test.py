@@ -177,7 +177,7 @@ async def self_test(app: Any) -> None:
         found = await specimens(app)
         problems = [*missing(found), *altered(found)]
         if not problems:
-            problems = [*await appended(), *misspoken(), *await misspelled()]
+            problems = [*await appended(), *misspoken(), *misspelled()]
     except Exception as fault:
         problems = [f"{type(fault).__name__}: {fault}"]
     if problems:
@@ -301,15 +301,15 @@ def misspoken() -> list[str]:
     return problems
 
 
-async def misspelled() -> list[str]:
+def misspelled() -> list[str]:
     """Whether a connection writes a request in pieces in other bytes than in one."""
     topics = [("first", [(0, b"batch"), (3, b"another")]), ("second", [(1, bytearray(b"third"))])]
     asked = ProduceRequest(None, -1, 1_000, topics)
-    written = [await _written(asked, None), await _written(LeanProduceRequest(asked), PiecewiseWriter)]
+    written = [_written(asked, None), _written(LeanProduceRequest(asked), PiecewiseWriter)]
     return [] if written[0] == written[1] else ["a produce request in pieces has other bytes than aiokafka's own"]
 
 
-async def _written(request: Request[Any], around: Callable[[Any], Any] | None) -> bytes:
+def _written(request: Request[Any], around: Callable[[Any], Any] | None) -> bytes:
     """What a connection to a broker that speaks any version writes; nothing is connected."""
     writer = _Writer()
     connection = AIOKafkaConnection("localhost", 9, request_timeout_ms=1_000)
